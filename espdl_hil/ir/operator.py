@@ -1,0 +1,211 @@
+"""What every operator is: a frozen value with its behaviours as methods.
+
+One file in ``espdl_hil/ops`` per operator fills this in. Graph-wide stages ask ``traits``; they
+never compare ``op_type`` with a string.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import ClassVar
+
+from espdl_hil.errors import ModelError
+from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.lowered import Tensor, ValueInfo
+from espdl_hil.ir.types import Array, Floats, QuantParams
+from espdl_hil.targets import Target
+
+
+class LayoutRule(Enum):
+    """What an operator does with the stored axis order of its inputs (NHWC or ONNX order)."""
+
+    CHANNELS_LAST = auto()
+    """Demands NWC / NHWC and gives it (Conv, pools)."""
+    PASSIVE = auto()
+    """Works in any order; the output has the order of input 0."""
+    BROADCAST = auto()
+    """Elementwise on two inputs, which must agree; constants are permuted with them."""
+    AXIS = auto()
+    """Works in any order once its axis attribute is mapped to the stored order."""
+    JOIN = auto()
+    """Several inputs that must agree, and an axis (Concat)."""
+    ONNX = auto()
+    """Demands the ONNX order and gives it (Reshape, MatMul, Gemm, Transpose …)."""
+
+
+class ExponentRule(Enum):
+    """Where the output's exponent comes from."""
+
+    CALIBRATED = auto()
+    """Its own range."""
+    PASSIVE = auto()
+    """Same integers: the output has the exponent of input 0."""
+    ALIGNED = auto()
+    """Raw integer arithmetic: every input is requantized to the output's exponent."""
+    FLOAT = auto()
+    """The output is float32 on the board."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the graph-wide stages need to know of an operator.
+
+    Attributes:
+        layout: treatment of the stored axis order.
+        exponents: origin of the output's exponent.
+        multiplies: has weights (input 1) and perhaps a bias (input 2): BatchNorm, bias additions
+            and Relu fold into it.
+        rectifies: is Relu: folds into a preceding ``multiplies`` operator.
+        tabulates: one input, one output, elementwise: becomes a 256-entry table in int8.
+        index_inputs: inputs that carry shapes, axes or bounds: constant, never quantized.
+        attribute_inputs: ``(name, index)`` of attributes in older opsets that are inputs today.
+    """
+
+    layout: LayoutRule
+    exponents: ExponentRule
+    multiplies: bool = False
+    rectifies: bool = False
+    tabulates: bool = False
+    index_inputs: tuple[int, ...] = ()
+    attribute_inputs: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One input of a node at execution.
+
+    Attributes:
+        array: stored layout. Activations: the shape the board sees. Packed parameters: flat.
+        exponents: one, or one per output channel.
+        tensor: the parameter as stored, where the input is one.
+    """
+
+    array: Array
+    exponents: tuple[int, ...]
+    tensor: Tensor | None = None
+
+    @property
+    def exponent(self) -> int:
+        """The exponent of a per-tensor operand."""
+        if len(self.exponents) != 1:
+            raise ModelError(f"expected one exponent, found {len(self.exponents)}")
+        return self.exponents[0]
+
+
+@dataclass(slots=True)
+class Execution:
+    """Where a node runs: target, tables, and a memory that lives as long as the simulator.
+
+    Attributes:
+        target: whose integers to compute.
+        tables: parameters that attributes refer to (``lut``), by name.
+        memo: scratch of this node for work to do once (unpacked filters); empty at first.
+        state: what persists between runs until ``reset`` (StreamingCache).
+    """
+
+    target: Target
+    tables: Mapping[str, Tensor]
+    memo: dict[str, object]
+    state: dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One value at a node, as the lowering sees it.
+
+    Attributes:
+        name: value name.
+        shape: ONNX axis order.
+        perm: stored axis ``i`` is ONNX axis ``perm[i]``; identity where not permuted.
+        quant: what the *node* wants; ``None`` where the value is float or an index.
+        constant: float (or integer index) elements in ONNX order, for constants.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    perm: tuple[int, ...]
+    quant: QuantParams | None
+    constant: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoweringSite:
+    """Everything an operator may know when it is lowered; it never sees the graph."""
+
+    node: str
+    target: Target
+    bits: int
+    inputs: tuple[Site | None, ...]
+    outputs: tuple[Site, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredOperator:
+    """What one operator becomes.
+
+    Attributes:
+        op_type: as ESP-DL registers it.
+        attributes: without ``quant_type``, which the stage adds.
+        parameters: replacement of constant inputs by index, packed and quantized.
+        tables: further parameters that attributes refer to by name.
+    """
+
+    op_type: str
+    attributes: Mapping[str, Attribute]
+    parameters: Mapping[int, Tensor]
+    tables: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operator(ABC):
+    """An operator value: attributes parsed once, behaviours as methods."""
+
+    op_type: ClassVar[str]
+    traits: ClassVar[Traits]
+
+    @classmethod
+    @abstractmethod
+    def from_attributes(cls, attributes: Attributes) -> Operator:
+        """Parse ONNX or ``.espdl`` attributes (they share their spelling).
+
+        Raises:
+            ModelError: an attribute is missing, of the wrong kind, or unsupported.
+        """
+
+    @abstractmethod
+    def to_attributes(self) -> Mapping[str, Attribute]:
+        """The attributes in ONNX spelling, complete: defaults are written out."""
+
+    @abstractmethod
+    def simulate(
+        self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
+    ) -> tuple[Array, ...]:
+        """Compute the outputs with the target's integers, in the stored layout.
+
+        Args:
+            inputs: in node order; ``None`` for an omitted one.
+            outputs: dtype and exponent that the file declares; shapes may be missing.
+            at: target, tables and memory.
+        """
+
+    def evaluate(self, x: Floats) -> Floats:
+        """The real function of a ``tabulates`` operator, in float32 as tables are made."""
+        raise NotImplementedError(f"{self.op_type} is not a function of one value")
+
+    def permuted(self, perm: tuple[int, ...]) -> Operator:
+        """This operator with its axis moved from ONNX order to stored order."""
+        return self
+
+    def check(self, site: LoweringSite) -> None:  # noqa: B027 -- most operators refuse nothing
+        """Refuse, with a reason and a hint, what the target's kernels compute wrongly or not.
+
+        Raises:
+            ModelError: the finding; the caller collects those of all nodes.
+        """
+
+    @abstractmethod
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """What this operator becomes in the file of ``site.target``."""

@@ -1,0 +1,201 @@
+"""The chips, as the numbers see them.
+
+The law of this file: whatever a chip changes is a field here. Code elsewhere never asks for a
+chip's name; if it needs an ``if``, the missing thing is a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+from espdl_hil.errors import ConfigError
+
+
+class Rounding(Enum):
+    """What a right shift and a float-to-integer conversion do at a tie."""
+
+    HALF_UP = "half_up"
+    HALF_EVEN = "half_even"
+
+
+class Overflow(Enum):
+    """What an accumulator does when a sum leaves its width."""
+
+    WRAP = "wrap"
+    SATURATE = "saturate"
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulator:
+    """One accumulator register: its width in bits and its behaviour at every addition."""
+
+    bits: int
+    overflow: Overflow
+
+
+@dataclass(frozen=True, slots=True)
+class MacArithmetic:
+    """How one integer width multiplies and accumulates on a target.
+
+    Attributes:
+        lane: accumulator of output channels that fill a vector register, and of depthwise channels.
+        tail: accumulator of the remaining ``N % filter_block`` output channels of a dense
+            convolution, Gemm or MatMul.
+        bias_bits: width that a bias is clipped to when it is quantized.
+        filter_block: output channels per block of the packed filter; 1 where filters are stored
+            plainly (NHWC; depthwise HWCN).
+    """
+
+    lane: Accumulator
+    tail: Accumulator
+    bias_bits: int
+    filter_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A chip as the numbers see it.
+
+    Attributes:
+        name: the name in ``boards.yaml``, file metadata and on the command line.
+        kernels: which of ESP-DL's three kernel families computes; shared by relatives
+            (``"c"``, ``"s3"``, ``"p4"``). For messages and file comparison, not for branching.
+        rounding: rounding of every shift and float conversion.
+        vector: whether a vector unit (PIE) computes; decides alignment-dependent paths.
+        per_channel_weights: whether Conv and Gemm weights may have one exponent per channel.
+        mac: arithmetic by integer width in bits (8, 16).
+        chip_id: the chip identifier in the application image header (esptool's numbering).
+        idf_target: the ESP-IDF target name.
+        metadata_names: values of the file metadata key ``target`` that mean this target.
+    """
+
+    name: str
+    kernels: str
+    rounding: Rounding
+    vector: bool
+    per_channel_weights: bool
+    mac: Mapping[int, MacArithmetic]
+    chip_id: int
+    idf_target: str
+    metadata_names: tuple[str, ...]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+def _plain(name: str, chip_id: int) -> Target:
+    return Target(
+        name=name,
+        kernels="c",
+        rounding=Rounding.HALF_UP,
+        vector=False,
+        per_channel_weights=False,
+        mac=MappingProxyType(
+            {
+                8: MacArithmetic(
+                    lane=Accumulator(32, Overflow.WRAP),
+                    tail=Accumulator(32, Overflow.WRAP),
+                    bias_bits=32,
+                    filter_block=1,
+                ),
+                16: MacArithmetic(
+                    lane=Accumulator(64, Overflow.WRAP),
+                    tail=Accumulator(64, Overflow.WRAP),
+                    bias_bits=64,
+                    filter_block=1,
+                ),
+            }
+        ),
+        chip_id=chip_id,
+        idf_target=name,
+        metadata_names=(name, "c"),
+    )
+
+
+_S3_MAC = MappingProxyType(
+    {
+        8: MacArithmetic(
+            lane=Accumulator(20, Overflow.SATURATE),
+            tail=Accumulator(40, Overflow.SATURATE),
+            bias_bits=20,
+            filter_block=16,
+        ),
+        16: MacArithmetic(
+            lane=Accumulator(40, Overflow.SATURATE),
+            tail=Accumulator(40, Overflow.SATURATE),
+            bias_bits=40,
+            filter_block=8,
+        ),
+    }
+)
+
+_P4_MAC = MappingProxyType(
+    {
+        8: MacArithmetic(
+            lane=Accumulator(32, Overflow.SATURATE),
+            tail=Accumulator(40, Overflow.SATURATE),
+            bias_bits=32,
+            filter_block=16,
+        ),
+        16: MacArithmetic(
+            lane=Accumulator(64, Overflow.SATURATE),
+            tail=Accumulator(40, Overflow.SATURATE),
+            bias_bits=40,
+            filter_block=8,
+        ),
+    }
+)
+
+
+def _p4_like(name: str, chip_id: int) -> Target:
+    return Target(
+        name=name,
+        kernels="p4",
+        rounding=Rounding.HALF_EVEN,
+        vector=True,
+        per_channel_weights=True,
+        mac=_P4_MAC,
+        chip_id=chip_id,
+        idf_target=name,
+        metadata_names=(name,),
+    )
+
+
+TARGETS: tuple[Target, ...] = (
+    _plain("esp32", 0),
+    _plain("esp32s2", 2),
+    _plain("esp32c2", 12),
+    _plain("esp32c3", 5),
+    _plain("esp32c5", 23),
+    _plain("esp32c6", 13),
+    Target(
+        name="esp32s3",
+        kernels="s3",
+        rounding=Rounding.HALF_UP,
+        vector=True,
+        per_channel_weights=False,
+        mac=_S3_MAC,
+        chip_id=9,
+        idf_target="esp32s3",
+        metadata_names=("esp32s3",),
+    ),
+    _p4_like("esp32p4", 18),
+    _p4_like("esp32s31", 32),
+)
+"""Every known target; the first of a kernel family stands for the family."""
+
+
+def target_named(name: str) -> Target:
+    """Return the target called ``name``; esp-ppq's ``"c"`` means the esp32 class.
+
+    Raises:
+        ConfigError: no such target; the message lists the known ones.
+    """
+    for target in TARGETS:
+        if target.name == name or (name == "c" and target.name == "esp32"):
+            return target
+    known = ", ".join(target.name for target in TARGETS)
+    raise ConfigError(f"unknown target {name!r}", hint=f"known targets: {known}, c")
