@@ -58,7 +58,13 @@ class Traits:
         exponents: origin of the output's exponent.
         multiplies: has weights (input 1) and perhaps a bias (input 2): BatchNorm, bias additions
             and Relu fold into it.
+        channelwise: its weights and bias may have one exponent per output channel, on targets with
+            ``per_channel_weights``.
         rectifies: is Relu: folds into a preceding ``multiplies`` operator.
+        bounds: cuts its input at bounds (Relu, Clip): what computes its input needs no more range
+            than its output, and shares its exponent.
+        flat: reads its input only in memory order (Reshape, Flatten): a permutation that moves
+            nothing but axes of size 1 need not be undone for it.
         tabulates: one input, one output, elementwise: becomes a 256-entry table in int8.
         index_inputs: inputs that carry shapes, axes or bounds: constant, never quantized.
         attribute_inputs: ``(name, index)`` of attributes in older opsets that are inputs today.
@@ -67,7 +73,10 @@ class Traits:
     layout: LayoutRule
     exponents: ExponentRule
     multiplies: bool = False
+    channelwise: bool = False
     rectifies: bool = False
+    bounds: bool = False
+    flat: bool = False
     tabulates: bool = False
     index_inputs: tuple[int, ...] = ()
     attribute_inputs: tuple[tuple[str, int], ...] = ()
@@ -194,6 +203,14 @@ class Operator(ABC):
     def evaluate(self, x: Floats) -> Floats:
         """The real function of a ``tabulates`` operator, in float32 as tables are made."""
         raise NotImplementedError(f"{self.op_type} is not a function of one value")
+
+    def weight_axis(self) -> int:
+        """The ONNX axis of a ``multiplies`` operator's weights (input 1) that counts outputs."""
+        raise NotImplementedError(f"{self.op_type} has no weights")
+
+    def rectified(self) -> Operator:
+        """This ``multiplies`` operator with a Relu after it."""
+        raise NotImplementedError(f"{self.op_type} takes no activation")
 
     def permuted(self, perm: tuple[int, ...]) -> Operator:
         """This operator with its axis moved from ONNX order to stored order."""
