@@ -1,1 +1,8 @@
-"""espdl."""
+"""The ``.espdl`` file: read anybody's, write ours, print either."""
+
+from __future__ import annotations
+
+from espdl_hil.espdl.reader import members, read, read_all, read_file
+from espdl_hil.espdl.writer import write, write_pack
+
+__all__ = ["members", "read", "read_all", "read_file", "write", "write_pack"]
