@@ -1,0 +1,51 @@
+"""Gather: slices picked by index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from espdl_hil.errors import ModelError
+from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.lowered import ValueInfo
+from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.types import Array
+from espdl_hil.ops._shapes import first, indices, normal_axis
+
+
+@dataclass(frozen=True, slots=True)
+class Gather(Operator):
+    """Slices along ``axis`` in the order of the indices (input 1)."""
+
+    op_type: ClassVar[str] = "Gather"
+    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.PASSIVE, index_inputs=(1,))
+
+    axis: int
+
+    @classmethod
+    def from_attributes(cls, attributes: Attributes) -> Gather:
+        """Parse."""
+        return cls(attributes.integer("axis", 0))
+
+    def to_attributes(self) -> Mapping[str, Attribute]:
+        """The axis."""
+        return {"axis": Attribute.of(self.axis)}
+
+    def simulate(
+        self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
+    ) -> tuple[Array, ...]:
+        """Copy; the runtime does not wrap negative indices, so they are refused."""
+        array = first(inputs).array
+        wanted = indices(inputs, 1)
+        axis = normal_axis(self.axis, array.ndim)
+        if wanted and not 0 <= min(wanted) <= max(wanted) < array.shape[axis]:
+            raise ModelError(
+                f"indices {min(wanted)} … {max(wanted)} on an axis of {array.shape[axis]}",
+                hint="the board reads outside the tensor: write indices from the front",
+            )
+        selector = inputs[1]
+        assert selector is not None
+        return (np.take(array, selector.array.astype(np.int64), axis=axis),)
