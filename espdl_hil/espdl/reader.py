@@ -384,7 +384,7 @@ def _typed_data(table: Table, dtype: DType, count: int) -> bytes:
     elements = np.empty(0, code) if stored is None else stored
     _expect_count(table, field, len(elements), count)
     converted = elements.astype(dtype.numpy)
-    # Same-width types keep their bits, so only narrowing can lose something (NaN != NaN is no loss).
+    # Same-width types keep their bits, so only narrowing can lose something.
     narrowed = converted.dtype.itemsize < elements.dtype.itemsize and dtype is not DType.BOOL
     if narrowed and not np.array_equal(converted.astype(code), elements):
         raise table.error(f"an element does not fit {dtype.name}", field)
