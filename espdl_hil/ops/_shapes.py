@@ -1,54 +1,17 @@
-"""What the operators that only move elements share: index inputs and axes."""
+"""What the operators that only move elements share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from espdl_hil.errors import ModelError
 from espdl_hil.ir.operator import Operand
+from espdl_hil.ops._plain import integers, normal_axis
 
 
-def first(inputs: Sequence[Operand | None]) -> Operand:
-    """Input 0, which every operator has."""
-    operand = inputs[0] if inputs else None
-    if operand is None:
-        raise ModelError("input 0 is missing")
-    return operand
-
-
-def optional_indices(inputs: Sequence[Operand | None], index: int) -> tuple[int, ...] | None:
-    """An index input (shape, axes, bounds) as integers; ``None`` where it is omitted.
-
-    Raises:
-        ModelError: the input does not hold integers.
-    """
+def optional_integers(inputs: Sequence[Operand | None], index: int) -> tuple[int, ...] | None:
+    """An index input as integers; ``None`` where the node omits it."""
     operand = inputs[index] if index < len(inputs) else None
-    if operand is None:
-        return None
-    if not np.issubdtype(operand.array.dtype, np.integer):
-        raise ModelError(f"input {index} holds {operand.array.dtype}, expected integers")
-    return tuple(int(value) for value in operand.array.ravel())
-
-
-def indices(inputs: Sequence[Operand | None], index: int) -> tuple[int, ...]:
-    """An index input that must be there."""
-    found = optional_indices(inputs, index)
-    if found is None:
-        raise ModelError(f"input {index} is missing")
-    return found
-
-
-def normal_axis(axis: int, rank: int) -> int:
-    """An axis counted from the front.
-
-    Raises:
-        ModelError: the tensor has no such axis.
-    """
-    if not -rank <= axis < rank:
-        raise ModelError(f"axis {axis} of a tensor with {rank} axes")
-    return axis % rank
+    return None if operand is None else integers(operand)
 
 
 def stored_axis(axis: int, perm: tuple[int, ...]) -> int:

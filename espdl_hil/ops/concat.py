@@ -13,7 +13,8 @@ from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._shapes import normal_axis, stored_axis
+from espdl_hil.ops._plain import normal_axis
+from espdl_hil.ops._shapes import stored_axis
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._shapes import first, normal_axis
+from espdl_hil.ops._plain import normal_axis, required
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,6 @@ class Flatten(Operator):
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """The same elements in two axes."""
-        array = first(inputs).array
+        array = required(inputs, 0).array
         axis = self.axis if self.axis == array.ndim else normal_axis(self.axis, array.ndim)
         return (array.reshape(math.prod(array.shape[:axis]), -1),)

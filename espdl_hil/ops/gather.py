@@ -13,7 +13,7 @@ from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._shapes import first, indices, normal_axis
+from espdl_hil.ops._plain import integers, normal_axis, required
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Gather(Operator):
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """Copy; the runtime does not wrap negative indices, so they are refused."""
-        array = first(inputs).array
-        wanted = indices(inputs, 1)
+        array = required(inputs, 0).array
+        wanted = integers(required(inputs, 1))
         axis = normal_axis(self.axis, array.ndim)
         if wanted and not 0 <= min(wanted) <= max(wanted) < array.shape[axis]:
             raise ModelError(

@@ -13,7 +13,7 @@ from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._shapes import first
+from espdl_hil.ops._plain import required
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class InsertZeros(Operator):
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """Spread ``[1, spatial…, C]``."""
-        array = first(inputs).array
+        array = required(inputs, 0).array
         rank = array.ndim - 2
         strides = self.stride or (1,) * rank
         padding = self.output_padding or (0,) * rank

@@ -13,7 +13,7 @@ from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._shapes import first, indices
+from espdl_hil.ops._plain import integers, required
 
 _NUMPY_MODE: Mapping[str, Literal["constant", "edge", "reflect"]] = {
     "constant": "constant",
@@ -59,7 +59,7 @@ class Pad(Operator):
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """Pad; a missing value is 0."""
-        array, pads = first(inputs).array, indices(inputs, 1)
+        array, pads = required(inputs, 0).array, integers(required(inputs, 1))
         if len(inputs) > 3 and inputs[3] is not None:
             raise ModelError("the runtime's Pad reads no axes: give pads for all of them")
         rank = array.ndim

@@ -11,7 +11,7 @@ from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._shapes import first, indices
+from espdl_hil.ops._plain import integers, required
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Reshape(Operator):
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """Resolve ``0`` and ``-1`` as ONNX says."""
-        array, wanted = first(inputs).array, indices(inputs, 1)
+        array, wanted = required(inputs, 0).array, integers(required(inputs, 1))
         if any(n == 0 and (self.allowzero or i >= array.ndim) for i, n in enumerate(wanted)):
             raise ModelError(f"shape {list(wanted)} has no elements")
         shape = [array.shape[i] if n == 0 else n for i, n in enumerate(wanted)]

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from espdl_hil.errors import ModelError
-from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._shapes import first, indices, normal_axis, optional_indices
+from espdl_hil.ops._plain import Plain, integers, normal_axis, required
+from espdl_hil.ops._shapes import optional_integers
 
 
 @dataclass(frozen=True, slots=True)
-class Slice(Operator):
+class Slice(Plain):
     """A part of a tensor: inputs data, starts, ends, and perhaps axes and steps."""
 
     op_type: ClassVar[str] = "Slice"
@@ -25,23 +25,14 @@ class Slice(Operator):
         LayoutRule.ONNX, ExponentRule.PASSIVE, index_inputs=(1, 2, 3, 4)
     )
 
-    @classmethod
-    def from_attributes(cls, attributes: Attributes) -> Slice:
-        """There are none."""
-        return cls()
-
-    def to_attributes(self) -> Mapping[str, Attribute]:
-        """None."""
-        return {}
-
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """Cut; bounds are clamped to the axis as ONNX says, negative steps run backwards."""
-        array = first(inputs).array
-        starts, ends = indices(inputs, 1), indices(inputs, 2)
-        axes = optional_indices(inputs, 3) or tuple(range(len(starts)))
-        steps = optional_indices(inputs, 4) or (1,) * len(starts)
+        array = required(inputs, 0).array
+        starts, ends = integers(required(inputs, 1)), integers(required(inputs, 2))
+        axes = optional_integers(inputs, 3) or tuple(range(len(starts)))
+        steps = optional_integers(inputs, 4) or (1,) * len(starts)
         if not len(starts) == len(ends) == len(axes) == len(steps):
             raise ModelError("starts, ends, axes and steps have different lengths")
         cut = [slice(None)] * array.ndim

@@ -13,7 +13,8 @@ from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._shapes import first, normal_axis, optional_indices, stored_axis
+from espdl_hil.ops._plain import normal_axis, required
+from espdl_hil.ops._shapes import optional_integers, stored_axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,10 @@ class Split(Operator):
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """Cut; without input 1 every part is ``num_outputs`` long, as the runtime has it."""
-        array = first(inputs).array
+        array = required(inputs, 0).array
         axis = normal_axis(self.axis, array.ndim)
         length = array.shape[axis]
-        sizes = optional_indices(inputs, 1)
+        sizes = optional_integers(inputs, 1)
         if sizes is None:
             chunk = self.num_outputs or -(-length // len(outputs))
             sizes = tuple(min(chunk, length - begin) for begin in range(0, length, chunk))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from espdl_hil.errors import ModelError
-from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._shapes import first, normal_axis, optional_indices
+from espdl_hil.ops._plain import Plain, normal_axis, required
+from espdl_hil.ops._shapes import optional_integers
 
 
 @dataclass(frozen=True, slots=True)
-class Squeeze(Operator):
+class Squeeze(Plain):
     """Without the axes of length one that input 1 names, or without all of them."""
 
     op_type: ClassVar[str] = "Squeeze"
@@ -26,20 +26,11 @@ class Squeeze(Operator):
         attribute_inputs=(("axes", 1),),
     )
 
-    @classmethod
-    def from_attributes(cls, attributes: Attributes) -> Squeeze:
-        """There are none."""
-        return cls()
-
-    def to_attributes(self) -> Mapping[str, Attribute]:
-        """None."""
-        return {}
-
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """Drop the axes."""
-        array, axes = first(inputs).array, optional_indices(inputs, 1)
+        array, axes = required(inputs, 0).array, optional_integers(inputs, 1)
         if axes is None:
             return (array.reshape([n for n in array.shape if n != 1]),)
         dropped = {normal_axis(axis, array.ndim) for axis in axes}

@@ -13,7 +13,7 @@ from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._shapes import first, normal_axis
+from espdl_hil.ops._plain import normal_axis, required
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class StreamingCache(Operator):
         The runtime copies cache and input as two runs of bytes; that is right only where no axis
         before ``frame_axis`` is longer than 1, so anything else is refused.
         """
-        array = first(inputs).array
+        array = required(inputs, 0).array
         axis = normal_axis(self.frame_axis, array.ndim)
         if any(n != 1 for n in array.shape[:axis]):
             raise ModelError(

@@ -13,7 +13,7 @@ from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._shapes import first, normal_axis
+from espdl_hil.ops._plain import normal_axis, required
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Transpose(Operator):
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """Permute and lay out anew."""
-        array = first(inputs).array
+        array = required(inputs, 0).array
         perm = self.perm or tuple(reversed(range(array.ndim)))
         axes = [normal_axis(axis, array.ndim) for axis in perm]
         if sorted(axes) != list(range(array.ndim)):
