@@ -58,6 +58,8 @@ class Traits:
         exponents: origin of the output's exponent.
         multiplies: has weights (input 1) and perhaps a bias (input 2): BatchNorm, bias additions
             and Relu fold into it.
+        products: its output is a shifted product of inputs 0 and 1 (Mul; every ``multiplies``
+            operator is one anyway): its exponent may not be below the sum of theirs.
         channelwise: its weights and bias may have one exponent per output channel, on targets with
             ``per_channel_weights``.
         rectifies: is Relu: folds into a preceding ``multiplies`` operator.
@@ -73,6 +75,7 @@ class Traits:
     layout: LayoutRule
     exponents: ExponentRule
     multiplies: bool = False
+    products: bool = False
     channelwise: bool = False
     rectifies: bool = False
     bounds: bool = False
@@ -87,7 +90,8 @@ class Operand:
     """One input of a node at execution.
 
     Attributes:
-        array: stored layout. Activations: the shape the board sees. Packed parameters: flat.
+        array: stored layout. Activations: the shape the board sees. Packed parameters: the file's
+            dims, which do not order the elements (see ``espdl_hil.ir.layouts``).
         exponents: one, or one per output channel.
         tensor: the parameter as stored, where the input is one.
     """
@@ -223,6 +227,10 @@ class Operator(ABC):
             ModelError: the finding; the caller collects those of all nodes.
         """
 
-    @abstractmethod
     def lower(self, site: LoweringSite) -> LoweredOperator:
-        """What this operator becomes in the file of ``site.target``."""
+        """What this operator becomes in the file of ``site.target``.
+
+        Constant inputs that ``parameters`` does not replace are stored by the caller: quantized
+        where ``site`` has a quantization, permuted as the activations beside them.
+        """
+        return LoweredOperator(self.op_type, self.to_attributes(), {})

@@ -1,1 +1,7 @@
-"""quantizer."""
+"""Graph and ranges → ``QuantModel``: an exponent for every value, by the target's rules."""
+
+from espdl_hil.quantizer.assign import assign, calibrated_values
+from espdl_hil.quantizer.config import QuantizeConfig
+from espdl_hil.quantizer.weights import WeightRange
+
+__all__ = ["QuantizeConfig", "WeightRange", "assign", "calibrated_values"]

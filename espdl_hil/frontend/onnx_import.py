@@ -1,0 +1,405 @@
+"""ONNX model → ``Graph``: the door where a model is read, cleaned, checked and parsed once.
+
+The law of this file: the user's file and bytes are only read; what cannot be taken is reported for
+all nodes at once, by name and reason.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxslim
+from google.protobuf.message import DecodeError
+from onnx import numpy_helper, shape_inference
+
+from espdl_hil.errors import ModelError, UnsupportedModelError, UnsupportedOperatorError
+from espdl_hil.frontend.rewrites import REWRITES, OnnxNode, Scope, explicit_pads
+from espdl_hil.ir.attributes import Attribute, AttributeKind, Attributes
+from espdl_hil.ir.graph import Graph, Node
+from espdl_hil.ir.types import Array, DType, TensorType
+from espdl_hil.ops import OPS
+
+OLDEST_OPSET = 11
+NEWEST_OPSET = 21
+
+_LOG = logging.getLogger(__name__)
+_FLOAT_TYPES = (DType.FLOAT,)
+_INDEX_TYPES = (DType.INT64, DType.INT32, DType.BOOL)
+
+
+def import_onnx(source: Path | bytes) -> Graph:
+    """Read an ONNX model as a float graph of the operators that we support.
+
+    The model is cleaned by onnxslim (constant folding, dead nodes) on a copy in memory. A dynamic
+    batch dimension is fixed to 1, with a warning in the log.
+
+    Args:
+        source: path of the ``.onnx`` file (external data beside it is found), or its bytes.
+
+    Raises:
+        UnsupportedModelError: every node that we cannot take, with operator, name and reason.
+        ModelError: not an ONNX model, an opset out of 11-21, shapes that are not static.
+    """
+    model = _read(source)
+    opset = _checked_opset(model)
+    _fix_inputs(model)
+    model = _clean(model)
+    _absorb_constant_nodes(model)
+    constants, findings = _constants(model.graph.initializer)
+    types = _types(model, constants, findings)
+    scope = Scope(opset=opset, constants=constants, types=types)
+    nodes: list[Node] = []
+    for raw in _raw_nodes(model.graph.node, opset):
+        findings += _unsupported_types(raw, scope)
+        for simple in _rewritten(raw, scope, findings):
+            node = _parsed(simple, scope, findings)
+            if node is not None:
+                nodes.append(node)
+    if findings:
+        raise UnsupportedModelError(findings)
+    used = {value for node in nodes for value in node.inputs}
+    outputs = tuple(output.name for output in model.graph.output)
+    return _with_unique_names(
+        Graph(
+            name=model.graph.name or "model",
+            nodes=tuple(nodes),
+            inputs=tuple(i.name for i in model.graph.input if i.name not in constants),
+            outputs=outputs,
+            types={name: types[name] for name in _values(nodes, model, constants, used)},
+            constants={name: array for name, array in constants.items() if name in used},
+        )
+    )
+
+
+def _values(
+    nodes: Sequence[Node], model: onnx.ModelProto, constants: Mapping[str, Array], used: set[str]
+) -> Iterable[str]:
+    """The names that the graph needs a type for: inputs, used constants, results."""
+    yield from (value.name for value in model.graph.input)
+    yield from (name for name in constants if name in used)
+    for node in nodes:
+        yield from (name for name in node.outputs if name)
+
+
+def _read(source: Path | bytes) -> onnx.ModelProto:
+    try:
+        if isinstance(source, bytes):
+            model = onnx.load_model_from_string(source)
+        else:
+            model = onnx.load(str(source))
+    except DecodeError as error:
+        raise ModelError(
+            f"not an ONNX model: {error}", hint="is the file complete, and really an .onnx?"
+        ) from error
+    except OSError as error:
+        raise ModelError(
+            f"cannot read the model: {error.strerror or error}", value=str(source)
+        ) from error
+    if not model.graph.node:
+        raise ModelError(
+            "the model has no nodes", hint="is this an ONNX model, and is it complete?"
+        )
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        # Operators of other domains are no schema error; they become findings later.
+        raise ModelError(f"invalid ONNX model: {str(error).strip()}") from error
+    return model
+
+
+def _checked_opset(model: onnx.ModelProto) -> int:
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    opset = int(versions.get("", versions.get("ai.onnx", 0)))
+    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+        raise ModelError(
+            f"opset {opset} is not supported ({OLDEST_OPSET}-{NEWEST_OPSET} are)",
+            hint=f"export the model with opset_version={min(18, NEWEST_OPSET)}",
+        )
+    return opset
+
+
+def _fix_inputs(model: onnx.ModelProto) -> None:
+    """Demand static inputs with batch 1 (in our own copy); drop what older shapes said."""
+    parameters = {tensor.name for tensor in model.graph.initializer}
+    for value in model.graph.input:
+        if value.name in parameters:
+            continue
+        dims = value.type.tensor_type.shape.dim
+        if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
+            raise ModelError(
+                "the graph input has no tensor shape",
+                value=value.name,
+                hint="export the model with a fixed input shape",
+            )
+        described = [dim.dim_param or dim.dim_value or "?" for dim in dims]
+        if dims and not dims[0].HasField("dim_value") and len(dims) > 1:
+            _LOG.warning(
+                "input %r: the dynamic batch dimension %r is fixed to 1", value.name, described[0]
+            )
+            dims[0].dim_value = 1
+        if any(dim.dim_value <= 0 for dim in dims):
+            raise ModelError(
+                f"the input shape {described} is not static",
+                value=value.name,
+                hint="a board has no dynamic shapes: export with fixed dimensions",
+            )
+        if len(dims) > 1 and dims[0].dim_value != 1:
+            raise ModelError(
+                f"the input shape {described} has batch {dims[0].dim_value}",
+                value=value.name,
+                hint="a board runs one sample at a time: export with batch 1",
+            )
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+
+
+def _clean(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Fold constants and infer every shape; what the library cannot handle stays for findings."""
+    try:
+        model = onnxslim.slim(model, no_shape_infer=False)
+    except Exception as error:  # any failure of the clean-up leaves us the original
+        _LOG.info("onnxslim left the model as it is: %s", error)
+    try:
+        return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except shape_inference.InferenceError as error:
+        _LOG.info("shape inference stopped: %s", error)
+        return shape_inference.infer_shapes(model, data_prop=True)
+
+
+def _absorb_constant_nodes(model: onnx.ModelProto) -> None:
+    """Turn the Constant nodes that the clean-up left into initializers (in our own copy)."""
+    kept: list[onnx.NodeProto] = []
+    for node in model.graph.node:
+        value = node.attribute[0] if node.op_type == "Constant" and node.attribute else None
+        if value is None or value.type == onnx.AttributeProto.SPARSE_TENSOR:
+            kept.append(node)
+            continue
+        data = onnx.helper.get_attribute_value(value)
+        if isinstance(data, onnx.TensorProto):
+            array = numpy_helper.to_array(data)
+        else:
+            floating = value.type in (onnx.AttributeProto.FLOAT, onnx.AttributeProto.FLOATS)
+            array = np.asarray(data, dtype=np.float32 if floating else np.int64)
+        model.graph.initializer.append(numpy_helper.from_array(array, node.output[0]))
+    if len(kept) < len(model.graph.node):
+        del model.graph.node[:]
+        model.graph.node.extend(kept)
+
+
+def _constants(
+    tensors: Iterable[onnx.TensorProto],
+) -> tuple[dict[str, Array], list[ModelError]]:
+    constants: dict[str, Array] = {}
+    findings: list[ModelError] = []
+    for tensor in tensors:
+        array = numpy_helper.to_array(tensor)
+        constants[tensor.name] = _read_only(array)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            findings.append(
+                ModelError(
+                    "the constant contains NaN or infinity",
+                    value=tensor.name,
+                    hint="the training diverged, or the export is broken",
+                )
+            )
+    return constants, findings
+
+
+def _read_only(array: Array) -> Array:
+    array = np.ascontiguousarray(array).reshape(array.shape)
+    if array.flags.writeable:
+        array.flags.writeable = False
+    return array
+
+
+def _types(
+    model: onnx.ModelProto, constants: Mapping[str, Array], findings: list[ModelError]
+) -> dict[str, TensorType]:
+    """The element type and static shape of every value that the clean-up knows."""
+    types: dict[str, TensorType] = {}
+    for name, array in constants.items():
+        elem = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+        types[name] = TensorType(_dtype(elem), tuple(array.shape))
+    for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
+        tensor = value.type.tensor_type
+        shape = tuple(dim.dim_value for dim in tensor.shape.dim)
+        if tensor.HasField("shape") and all(n > 0 for n in shape):
+            types[value.name] = TensorType(_dtype(tensor.elem_type), shape)
+    for value in model.graph.input:
+        if value.name not in constants and types[value.name].dtype is not DType.FLOAT:
+            findings.append(
+                ModelError(
+                    f"the graph input has element type {types[value.name].dtype.name}",
+                    value=value.name,
+                    hint="inputs must be float32",
+                )
+            )
+    return types
+
+
+def _dtype(elem_type: int) -> DType:
+    try:
+        return DType(elem_type)
+    except ValueError:
+        return DType.UNDEFINED
+
+
+def _raw_nodes(protos: Iterable[onnx.NodeProto], opset: int) -> Iterable[OnnxNode]:
+    protos = tuple(protos)
+    for index, proto in enumerate(protos):
+        attributes: dict[str, Attribute] = {}
+        for attribute in proto.attribute:
+            converted = _attribute(attribute)
+            if converted is not None:
+                attributes[attribute.name] = converted
+        yield OnnxNode(
+            name=proto.name or f"{proto.op_type}_{index}",
+            op_type=proto.op_type,
+            domain="" if proto.domain == "ai.onnx" else proto.domain,
+            inputs=tuple(proto.input),
+            outputs=_needed_outputs(proto, protos, opset),
+            attributes=attributes,
+        )
+
+
+def _needed_outputs(
+    proto: onnx.NodeProto, protos: Sequence[onnx.NodeProto], opset: int
+) -> tuple[str, ...]:
+    """The outputs without trailing optional ones that nobody reads."""
+    outputs = list(proto.output)
+    if len(outputs) > 1 and not proto.domain and onnx.defs.has(proto.op_type, opset):
+        formal = onnx.defs.get_schema(proto.op_type, opset).outputs
+        optional = onnx.defs.OpSchema.FormalParameterOption.Optional
+        read = {value for other in protos for value in other.input}
+        while len(outputs) > 1 and len(outputs) <= len(formal):
+            if formal[len(outputs) - 1].option != optional or outputs[-1] in read:
+                break
+            outputs.pop()
+    return tuple(outputs)
+
+
+def _attribute(proto: onnx.AttributeProto) -> Attribute | None:
+    """The attribute as ours; ``None`` for kinds that no supported operator has."""
+    value = onnx.helper.get_attribute_value(proto)
+    match proto.type:
+        case onnx.AttributeProto.FLOAT:
+            return Attribute(AttributeKind.FLOAT, float(value))
+        case onnx.AttributeProto.INT:
+            return Attribute(AttributeKind.INT, int(value))
+        case onnx.AttributeProto.STRING:
+            return Attribute(AttributeKind.STRING, value.decode("utf-8", "replace"))
+        case onnx.AttributeProto.FLOATS:
+            return Attribute(AttributeKind.FLOATS, tuple(float(item) for item in value))
+        case onnx.AttributeProto.INTS:
+            return Attribute(AttributeKind.INTS, tuple(int(item) for item in value))
+        case _:
+            return None
+
+
+def _unsupported_types(raw: OnnxNode, scope: Scope) -> list[ModelError]:
+    """Findings for values of this node that a board has no type for."""
+    findings: list[ModelError] = []
+    for value in dict.fromkeys((*raw.inputs, *raw.outputs)):
+        if not value or (value in raw.inputs and value not in scope.constants):
+            continue
+        known = scope.types.get(value)
+        if known is None:
+            findings.append(
+                ModelError(
+                    f"the output shape of {raw.op_type} is not static",
+                    node=raw.name,
+                    value=value,
+                    hint="export the model with fixed shapes",
+                )
+            )
+        elif known.dtype not in (*_FLOAT_TYPES, *_INDEX_TYPES):
+            findings.append(
+                ModelError(
+                    f"element type {known.dtype.name} of {raw.op_type} is not supported",
+                    node=raw.name,
+                    value=value,
+                    hint="export the model in float32",
+                )
+            )
+    return findings
+
+
+def _rewritten(raw: OnnxNode, scope: Scope, findings: list[ModelError]) -> Sequence[OnnxNode]:
+    """The node in operators that ESP-DL has; empty where a finding says why not."""
+    rewrite = None if raw.domain else REWRITES.get(raw.op_type)
+    if rewrite is None:
+        return (raw,)
+    try:
+        return rewrite(raw, scope)
+    except ModelError as finding:
+        findings.append(finding)
+        return ()
+
+
+def _parsed(raw: OnnxNode, scope: Scope, findings: list[ModelError]) -> Node | None:
+    kind = OPS.get(raw.op_type)
+    if kind is None or raw.domain:
+        name = f"{raw.domain}.{raw.op_type}" if raw.domain else raw.op_type
+        hint = "" if not raw.domain else "operators outside the ONNX domain are not supported"
+        findings.append(UnsupportedOperatorError(name, node=raw.name, opset=scope.opset, hint=hint))
+        return None
+    try:
+        raw = _with_inputs(explicit_pads(raw, scope), kind.traits.attribute_inputs, scope)
+        attributes = Attributes(raw.name, raw.op_type, raw.attributes, scope.opset)
+        op = kind.from_attributes(attributes)
+    except ModelError as finding:
+        findings.append(finding)
+        return None
+    for index in kind.traits.index_inputs:
+        value = raw.inputs[index] if index < len(raw.inputs) else ""
+        if value and value not in scope.constants:
+            findings.append(
+                ModelError(
+                    f"input {index} of {raw.op_type} is computed at run time",
+                    node=raw.name,
+                    value=value,
+                    hint="shapes, axes and bounds must be constants",
+                )
+            )
+            return None
+    return Node(raw.name, op, raw.inputs, raw.outputs)
+
+
+def _with_inputs(
+    raw: OnnxNode, attribute_inputs: Sequence[tuple[str, int]], scope: Scope
+) -> OnnxNode:
+    """The node with what older opsets write as attributes given as constant inputs."""
+    inputs = list(raw.inputs)
+    remaining = dict(raw.attributes)
+    for name, index in attribute_inputs:
+        attribute = remaining.pop(name, None)
+        if attribute is None or (index < len(inputs) and inputs[index]):
+            continue
+        floating = attribute.kind in (AttributeKind.FLOAT, AttributeKind.FLOATS)
+        array = np.asarray(attribute.value, dtype=np.float32 if floating else np.int64)
+        inputs += [""] * (index + 1 - len(inputs))
+        inputs[index] = scope.add_constant(f"{raw.name}/{name}", array)
+    return raw.changed(inputs=tuple(inputs), attributes=remaining)
+
+
+def _with_unique_names(graph: Graph) -> Graph:
+    """The graph with a suffix on node names that occur more than once."""
+    taken: set[str] = set()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        name, count = node.name, 1
+        while name in taken:
+            count += 1
+            name = f"{node.name}_{count}"
+        taken.add(name)
+        nodes.append(Node(name, node.op, node.inputs, node.outputs))
+    unique = Graph(
+        graph.name, tuple(nodes), graph.inputs, graph.outputs, graph.types, graph.constants
+    )
+    unique.validate()
+    return unique

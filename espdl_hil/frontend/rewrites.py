@@ -1,0 +1,287 @@
+"""Exact rewritings of ONNX nodes into operators that ESP-DL has, at the door.
+
+The law of this file: a rewriting keeps the outputs for every input. It sees one node; what needs
+its neighbours is a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from espdl_hil.errors import ModelError, UnsupportedAttributeError
+from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.types import Array, DType, TensorType
+
+_NO_ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxNode:
+    """One node as ONNX writes it, before it is an operator."""
+
+    name: str
+    op_type: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Attribute] = field(default_factory=lambda: _NO_ATTRIBUTES)
+    domain: str = ""
+
+    def changed(self, *, inputs: tuple[str, ...], attributes: Mapping[str, Attribute]) -> OnnxNode:
+        """This node with other inputs and attributes."""
+        return replace(self, inputs=inputs, attributes=attributes)
+
+    def typed(self, opset: int) -> Attributes:
+        """The attributes, read by name and type."""
+        return Attributes(self.name, self.op_type, self.attributes, opset)
+
+
+@dataclass(slots=True)
+class Scope:
+    """What the door knows of the model, and where rewritings put new constants and values."""
+
+    opset: int
+    constants: dict[str, Array]
+    types: dict[str, TensorType]
+
+    def shape(self, node: OnnxNode, value: str) -> tuple[int, ...]:
+        """The static shape of ``value``; ``ModelError`` names the node where it is unknown."""
+        if value not in self.types:
+            raise ModelError("the shape is not static", node=node.name, value=value)
+        return self.types[value].shape
+
+    def constant(self, node: OnnxNode, index: int) -> Array:
+        """The constant at input ``index``; ``ModelError`` where it is computed at run time."""
+        value = node.inputs[index]
+        if value not in self.constants:
+            raise ModelError(
+                f"input {index} of {node.op_type} must be a constant", node=node.name, value=value
+            )
+        return self.constants[value]
+
+    def add_constant(self, name: str, array: npt.ArrayLike) -> str:
+        """Add a constant under a free name made from ``name``; return the name."""
+        data = np.array(array)
+        data.flags.writeable = False
+        return self._add(name, TensorType(DType.of(data.dtype), tuple(data.shape)), data)
+
+    def add_value(self, name: str, like: str, shape: tuple[int, ...] | None = None) -> str:
+        """Add an activation typed as ``like`` (or of another shape); return its free name."""
+        known = self.types[like]
+        return self._add(name, TensorType(known.dtype, known.shape if shape is None else shape))
+
+    def _add(self, name: str, kind: TensorType, array: Array | None = None) -> str:
+        free, count = name, 1
+        while free in self.types:
+            count += 1
+            free = f"{name}_{count}"
+        self.types[free] = kind
+        if array is not None:
+            self.constants[free] = array
+        return free
+
+
+def explicit_pads(node: OnnxNode, scope: Scope) -> OnnxNode:
+    """The node with ``auto_pad`` written as ``pads``, and ``kernel_shape`` written out.
+
+    Before: ``Conv(auto_pad=SAME_UPPER)``; after: ``Conv(pads=[0, 0, 1, 1])``.
+    """
+    attributes = dict(node.attributes)
+    read = node.typed(scope.opset)
+    mode = read.text("auto_pad", "NOTSET")
+    attributes.pop("auto_pad", None)
+    if "auto_pad" not in node.attributes and "kernel_shape" in node.attributes:
+        return node
+    if "auto_pad" not in node.attributes and "strides" not in node.attributes:
+        return node
+    if "kernel_shape" in node.attributes:
+        kernel = read.integers("kernel_shape")
+    else:
+        kernel = scope.shape(node, node.inputs[1])[2:]
+        attributes["kernel_shape"] = Attribute.of(kernel)
+    if mode != "NOTSET":
+        ones = (1,) * len(kernel)
+        strides = read.integers("strides", ones)
+        dilations = read.integers("dilations", ones)
+        size = scope.shape(node, node.inputs[0])[2:]
+        begin: list[int] = []
+        end: list[int] = []
+        for n, k, stride, dilation in zip(size, kernel, strides, dilations, strict=True):
+            total = 0
+            if mode in ("SAME_UPPER", "SAME_LOWER"):
+                total = max((-(-n // stride) - 1) * stride + (k - 1) * dilation + 1 - n, 0)
+            small = total // 2
+            begin.append(total - small if mode == "SAME_LOWER" else small)
+            end.append(small if mode == "SAME_LOWER" else total - small)
+        attributes["pads"] = Attribute.of((*begin, *end))
+    return replace(node, attributes=attributes)
+
+
+def _batch_normalization(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Before: ``y = BatchNormalization(x, s, b, m, v)``; after: ``y = Add(Mul(x, s'), b')``."""
+    if node.typed(scope.opset).integer("training_mode", 0):
+        raise UnsupportedAttributeError(
+            "training_mode", 1, "only 0", node=node.name, hint="export the model in eval mode"
+        )
+    scale, bias, mean, variance = (
+        scope.constant(node, index).astype(np.float64) for index in range(1, 5)
+    )
+    epsilon = node.typed(scope.opset).number("epsilon", 1e-5)
+    factor = scale / np.sqrt(variance + epsilon)
+    x, y = node.inputs[0], node.outputs[0]
+    # [C] stands on axis 1: [C, 1, 1] for images.
+    shape = (-1, *(1,) * max(len(scope.shape(node, x)) - 2, 0))
+    scaled = scope.add_value(f"{node.name}/scaled", like=y)
+    factors = scope.add_constant(f"{node.name}/factor", factor.reshape(shape).astype(np.float32))
+    offsets = scope.add_constant(
+        f"{node.name}/offset", (bias - mean * factor).reshape(shape).astype(np.float32)
+    )
+    return (
+        OnnxNode(f"{node.name}/scale", "Mul", (x, factors), (scaled,)),
+        OnnxNode(node.name, "Add", (scaled, offsets), (y,)),
+    )
+
+
+def _dropout(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Before: ``y = Dropout(x)``; after: ``y = Identity(x)``."""
+    if len(node.outputs) > 1:
+        raise ModelError(
+            "the mask of Dropout is used", node=node.name, hint="export the model in eval mode"
+        )
+    return (OnnxNode(node.name, "Identity", node.inputs[:1], node.outputs),)
+
+
+def _divide(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Before: ``y = Div(x, c)``; after: ``y = Mul(x, 1 / c)``, for a constant ``c``."""
+    if node.inputs[1] not in scope.constants:
+        return (node,)
+    divisor = scope.constant(node, 1).astype(np.float64)
+    if not np.all(divisor):
+        raise ModelError("division by a constant zero", node=node.name, value=node.inputs[1])
+    inverse = scope.add_constant(f"{node.name}/inverse", (1.0 / divisor).astype(np.float32))
+    return (OnnxNode(node.name, "Mul", (node.inputs[0], inverse), node.outputs),)
+
+
+def _sum(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Before: ``y = Sum(a, b, c)``; after: ``y = Add(Add(a, b), c)``."""
+    if len(node.inputs) == 1:
+        return (OnnxNode(node.name, "Identity", node.inputs, node.outputs),)
+    nodes: list[OnnxNode] = []
+    left = node.inputs[0]
+    for index, right in enumerate(node.inputs[1:], start=1):
+        last = index == len(node.inputs) - 1
+        shape = np.broadcast_shapes(scope.shape(node, left), scope.shape(node, right))
+        name = node.name if last else f"{node.name}/{index}"
+        to = node.outputs[0] if last else scope.add_value(name, like=left, shape=shape)
+        nodes.append(OnnxNode(name, "Add", (left, right), (to,)))
+        left = to
+    return nodes
+
+
+def _reduce_mean(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Before: ``y = ReduceMean(x, axes=spatial)``; after: ``y = GlobalAveragePool(x)``.
+
+    The mean over all spatial axes of an image; without ``keepdims`` a Reshape follows.
+    """
+    read = node.typed(scope.opset)
+    rank = len(scope.shape(node, node.inputs[0]))
+    if "axes" in node.attributes:
+        axes = read.integers("axes")
+    elif len(node.inputs) > 1 and node.inputs[1]:
+        axes = tuple(int(axis) for axis in scope.constant(node, 1))
+    else:
+        return (node,)
+    if rank not in (3, 4) or sorted(axis % rank for axis in axes) != list(range(2, rank)):
+        return (node,)
+    if read.integer("keepdims", 1):
+        return (OnnxNode(node.name, "GlobalAveragePool", node.inputs[:1], node.outputs),)
+    y = node.outputs[0]
+    shape = scope.shape(node, y)
+    pooled = scope.add_value(f"{node.name}/pooled", like=y, shape=(*shape, *(1,) * (rank - 2)))
+    target = scope.add_constant(f"{node.name}/shape", np.array(shape, dtype=np.int64))
+    return (
+        OnnxNode(f"{node.name}/pool", "GlobalAveragePool", node.inputs[:1], (pooled,)),
+        OnnxNode(node.name, "Reshape", (pooled, target), (y,)),
+    )
+
+
+def _global_max_pool(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Before: ``y = GlobalMaxPool(x)``; after: ``y = MaxPool(x, kernel_shape=spatial)``."""
+    kernel = scope.shape(node, node.inputs[0])[2:]
+    attributes = {
+        "kernel_shape": Attribute.of(kernel),
+        "strides": Attribute.of((1,) * len(kernel)),
+    }
+    return (OnnxNode(node.name, "MaxPool", node.inputs, node.outputs, attributes),)
+
+
+def _reshape(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Before: ``y = Reshape(x, [0, -1])``; after: ``y = Reshape(x, [1, 64])``."""
+    scope.constant(node, 1)
+    shape = scope.shape(node, node.outputs[0])
+    target = scope.add_constant(f"{node.name}/shape", np.array(shape, dtype=np.int64))
+    return (OnnxNode(node.name, node.op_type, (node.inputs[0], target), node.outputs),)
+
+
+def _squeeze(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Before: ``y = Squeeze(x)``; after: ``y = Squeeze(x, axes)``."""
+    if "axes" in node.attributes or (len(node.inputs) > 1 and node.inputs[1]):
+        return (node,)
+    axes = [axis for axis, n in enumerate(scope.shape(node, node.inputs[0])) if n == 1]
+    name = scope.add_constant(f"{node.name}/axes", np.array(axes, dtype=np.int64))
+    return (OnnxNode(node.name, node.op_type, (node.inputs[0], name), node.outputs),)
+
+
+def _softmax(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Before opset 13 Softmax works on ``[prod(shape[:axis]), prod(shape[axis:])]``.
+
+    Before: ``y = Softmax(x, axis=1)`` of ``[1, 10]``; after: the same with opset 13's meaning.
+    """
+    rank = len(scope.shape(node, node.inputs[0]))
+    old = scope.opset < 13
+    axis = node.typed(scope.opset).integer("axis", 1 if old else -1) % max(rank, 1)
+    if old:
+        wide = [i for i, n in enumerate(scope.shape(node, node.inputs[0])) if i >= axis and n > 1]
+        if len(wide) > 1:
+            raise UnsupportedAttributeError(
+                "axis",
+                axis,
+                "before opset 13 only the last axis",
+                node=node.name,
+                hint="export the model with opset 13 or later",
+            )
+        axis = wide[0] if wide else rank - 1
+    return (replace(node, attributes={"axis": Attribute.of(axis)}),)
+
+
+def _split(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Before: ``a, b = Split(x)``; after: ``a, b = Split(x, [n, n])``."""
+    axis = node.typed(scope.opset).integer("axis", 0)
+    axis %= len(scope.shape(node, node.inputs[0]))
+    sizes = [scope.shape(node, value)[axis] for value in node.outputs]
+    split = scope.add_constant(f"{node.name}/split", np.array(sizes, dtype=np.int64))
+    attributes = {"axis": Attribute.of(axis)}
+    return (OnnxNode(node.name, node.op_type, (node.inputs[0], split), node.outputs, attributes),)
+
+
+Rewrite = Callable[[OnnxNode, Scope], Sequence[OnnxNode]]
+
+REWRITES: Mapping[str, Rewrite] = MappingProxyType(
+    {
+        "BatchNormalization": _batch_normalization,
+        "Div": _divide,
+        "Dropout": _dropout,
+        "GlobalMaxPool": _global_max_pool,
+        "ReduceMean": _reduce_mean,
+        "Reshape": _reshape,
+        "Softmax": _softmax,
+        "Split": _split,
+        "Squeeze": _squeeze,
+        "Sum": _sum,
+    }
+)
+"""Rewritings by ONNX operator."""

@@ -1,0 +1,41 @@
+"""What a target cannot compute, found before any time is spent on calibration."""
+
+from __future__ import annotations
+
+from espdl_hil.errors import ModelError, UnsupportedModelError
+from espdl_hil.ir.graph import Graph, Node
+from espdl_hil.ir.operator import LoweringSite, Site
+from espdl_hil.lowering.axes import identity
+from espdl_hil.targets import Target
+
+
+def check(graph: Graph, target: Target, bits: int) -> None:
+    """Refuse a graph with nodes that the target computes wrongly or not.
+
+    Raises:
+        UnsupportedModelError: all findings, each with operator, name and reason.
+    """
+    findings: list[ModelError] = []
+    for node in graph.nodes:
+        try:
+            node.op.check(_site(graph, node, target, bits))
+        except ModelError as finding:
+            # Operators never see the graph: who and where is added here.
+            what = f"{node.op.op_type}: {finding.what}"
+            findings.append(ModelError(what, node=node.name, hint=finding.hint))
+    if findings:
+        raise UnsupportedModelError(findings)
+
+
+def _site(graph: Graph, node: Node, target: Target, bits: int) -> LoweringSite:
+    def site(value: str) -> Site:
+        shape = graph.types[value].shape
+        return Site(value, shape, identity(len(shape)), None, graph.constants.get(value))
+
+    return LoweringSite(
+        node=node.name,
+        target=target,
+        bits=bits,
+        inputs=tuple(site(value) if value else None for value in node.inputs),
+        outputs=tuple(site(value) for value in node.outputs),
+    )

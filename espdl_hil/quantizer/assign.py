@@ -1,0 +1,253 @@
+"""Exponents for a whole graph: what each value is stored with, and what each consumer wants.
+
+The law of this file: it chooses exponents and touches no element. A value has one exponent, given
+by its producer; a consumer that needs another one gets an edge, where the lowering requantizes.
+An edge is never finer than its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+from espdl_hil.calibration.observers import HIGHEST_EXPONENT, choose_exponent, fitting_exponent
+from espdl_hil.calibration.ranges import Ranges
+from espdl_hil.ir.graph import Graph, Node, QuantModel
+from espdl_hil.ir.operator import ExponentRule
+from espdl_hil.ir.types import DType, QuantParams
+from espdl_hil.quantizer.config import QuantizeConfig
+from espdl_hil.quantizer.weights import (
+    Exponents,
+    MacSite,
+    limited_exponents,
+    weight_exponents,
+)
+
+_OWN_RANGE = (ExponentRule.CALIBRATED, ExponentRule.ALIGNED, ExponentRule.FLOAT)
+_RAISABLE = (ExponentRule.CALIBRATED, ExponentRule.ALIGNED)
+_NO_EXTRA: Mapping[str, int] = MappingProxyType({})
+
+
+def calibrated_values(graph: Graph) -> tuple[str, ...]:
+    """The values whose range ``assign`` needs, in order: inputs, and results of computation.
+
+    A value that only feeds a Relu or Clip has the exponent of what comes out of it, and no range.
+    """
+    bounded = {value for value, _ in _bounded(graph)}
+    values = [name for name in graph.inputs if graph.types[name].dtype is DType.FLOAT]
+    for node in graph.nodes:
+        if node.op.traits.exponents in _OWN_RANGE:
+            values += [v for v in node.outputs if v and v not in bounded]
+    return tuple(value for value in values if graph.types[value].dtype is DType.FLOAT)
+
+
+def assign(
+    graph: Graph,
+    ranges: Ranges,
+    config: QuantizeConfig,
+    *,
+    coarser_weights: Mapping[str, int] = _NO_EXTRA,
+) -> QuantModel:
+    """Choose all exponents.
+
+    Args:
+        graph: simplified float graph.
+        ranges: of ``calibrated_values(graph)``.
+        config: target, bits, methods.
+        coarser_weights: by node name, how much larger the weight exponents shall be than what
+            suits the weights: room in narrow accumulators, at the cost of precision.
+    """
+    work = _Assignment(graph, ranges, config)
+    work.choose_values()
+    work.spare_requantizations()
+    work.choose_edges(coarser_weights)
+    bits = {node.name: config.bits for node in graph.nodes}
+    values = {
+        name: QuantParams((exponent,), config.bits)
+        for name, exponent in work.exponents.items()
+        if name not in work.floats
+    }
+    return QuantModel(graph, values, work.edges, bits)
+
+
+def _bounded(graph: Graph) -> list[tuple[str, str]]:
+    """``(input, output)`` of each Relu or Clip that alone reads what a computation gives."""
+    counts: dict[str, int] = dict.fromkeys(graph.outputs, 1)
+    made: dict[str, Node] = {}
+    for node in graph.nodes:
+        made.update(dict.fromkeys(node.outputs, node))
+        for value in node.inputs:
+            counts[value] = counts.get(value, 0) + 1
+    return [
+        (node.inputs[0], node.outputs[0])
+        for node in graph.nodes
+        if node.op.traits.bounds
+        and counts[node.inputs[0]] == 1
+        and node.inputs[0] in made
+        and made[node.inputs[0]].op.traits.exponents in _RAISABLE
+    ]
+
+
+@dataclass(slots=True)
+class _Assignment:
+    """The exponents chosen so far."""
+
+    graph: Graph
+    ranges: Ranges
+    config: QuantizeConfig
+    exponents: dict[str, int] = field(default_factory=dict)
+    floats: set[str] = field(default_factory=set)
+    wanted_weights: dict[str, Exponents] = field(default_factory=dict)
+    edges: dict[tuple[str, int], QuantParams] = field(default_factory=dict)
+
+    def choose_values(self) -> None:
+        """Give every value an exponent, inputs before outputs."""
+        shared = dict(_bounded(self.graph))
+        for name in calibrated_values(self.graph):
+            self.exponents[name] = choose_exponent(
+                self.ranges[name], self.config.bits, self.config.observer
+            )
+        for value, bounded in reversed(shared.items()):
+            self.exponents[value] = self.exponents[bounded]
+        for node in self.graph.nodes:
+            self._choose_outputs(node)
+
+    def _choose_outputs(self, node: Node) -> None:
+        activations = self._activations(node)
+        match node.op.traits.exponents:
+            case ExponentRule.PASSIVE:
+                for value in node.outputs:
+                    self.exponents[value] = self.exponents[node.inputs[0]]
+            case ExponentRule.ALIGNED:
+                needed = [self.exponents[value] for value in activations]
+                needed += [self._fitting(value) for _, value in self._constants(node)]
+                for value in node.outputs:
+                    self.exponents[value] = max(self.exponents[value], *needed)
+            case ExponentRule.FLOAT:
+                self.floats.update(node.outputs)
+            case ExponentRule.CALIBRATED:
+                if node.op.traits.products or node.op.traits.multiplies:
+                    lowest = self._product_exponent(node)
+                    for value in node.outputs:
+                        self.exponents[value] = max(self.exponents[value], lowest)
+
+    def _product_exponent(self, node: Node) -> int:
+        """The exponent of the product of inputs 0 and 1: the output's may not be below."""
+        factors = 0
+        for value in node.inputs[:2]:
+            if value in self.exponents:
+                factors += self.exponents[value]
+            elif node.op.traits.multiplies:
+                self.wanted_weights[node.name] = weight_exponents(
+                    self._mac(node), self.config.bits, self.config.weights
+                )
+                factors += int(self.wanted_weights[node.name].max())
+            else:
+                factors += self._fitting(value)
+        return min(factors, HIGHEST_EXPONENT)
+
+    def spare_requantizations(self) -> None:
+        """Let what alone feeds an aligned node be produced with that node's exponent at once.
+
+        One rounding instead of two, and no RequantizeLinear.
+        """
+        readers: dict[str, int] = dict.fromkeys(self.graph.outputs, 1)
+        made: dict[str, Node] = {}
+        for node in self.graph.nodes:
+            made.update(dict.fromkeys(node.outputs, node))
+            for value in node.inputs:
+                readers[value] = readers.get(value, 0) + 1
+        for node in reversed(self.graph.nodes):
+            if node.op.traits.exponents is not ExponentRule.ALIGNED:
+                continue
+            exponent = self.exponents[node.outputs[0]]
+            for value in self._activations(node):
+                chain = [value]
+                producer = made.get(value)
+                while producer is not None and self._passes_on(producer, readers, chain[-1]):
+                    chain.append(producer.inputs[0])
+                    producer = made.get(chain[-1])
+                raisable = producer is None or producer.op.traits.exponents in _RAISABLE
+                if raisable and readers.get(chain[-1], 0) == 1 and readers.get(value, 0) == 1:
+                    self.exponents.update(dict.fromkeys(chain, exponent))
+
+    def _passes_on(self, producer: Node, readers: Mapping[str, int], value: str) -> bool:
+        """Whether ``producer`` hands the integers of its first input to ``value`` alone."""
+        passive = producer.op.traits.exponents is ExponentRule.PASSIVE
+        return passive and len(producer.outputs) == 1 and readers.get(value, 0) == 1
+
+    def choose_edges(self, coarser_weights: Mapping[str, int]) -> None:
+        """Say what consumers want where it differs from what they are given."""
+        for node in self.graph.nodes:
+            traits = node.op.traits
+            aligned = traits.exponents is ExponentRule.ALIGNED
+            for index, value in enumerate(node.inputs):
+                if value not in self.exponents or index in traits.index_inputs:
+                    continue
+                wanted = self.exponents[node.outputs[0] if aligned else value]
+                if value in self.floats or wanted != self.exponents[value]:
+                    self._want(node, index, wanted)
+            if traits.multiplies and node.inputs[1] in self.graph.constants:
+                self._want_weights(node, coarser_weights.get(node.name, 0))
+                continue
+            for index, value in self._constants(node):
+                if aligned:
+                    self._want(node, index, self.exponents[node.outputs[0]])
+                elif traits.exponents is ExponentRule.PASSIVE:
+                    self._want(node, index, self.exponents[node.inputs[0]])
+                else:
+                    self._want(node, index, self._fitting(value))
+
+    def _want(self, node: Node, index: int, exponent: int) -> None:
+        self.edges[node.name, index] = QuantParams((exponent,), self.config.bits)
+
+    def _want_weights(self, node: Node, coarser: int) -> None:
+        bits, target = self.config.bits, self.config.target
+        site = self._mac(node)
+        given, result = self.exponents[node.inputs[0]], self.exponents[node.outputs[0]]
+        chosen = limited_exponents(
+            site, self.wanted_weights[node.name] + coarser, result - given, given, bits, target
+        )
+        exponents = tuple(int(exponent) for exponent in chosen)
+        axis = site.axis if site.per_channel else None
+        self.edges[node.name, 1] = QuantParams(exponents, bits, axis)
+        if site.bias is not None:
+            width = 32 if bits == 8 else 64
+            products = tuple(given + exponent for exponent in exponents)
+            self.edges[node.name, 2] = QuantParams(products, width, None if axis is None else 0)
+
+    def _mac(self, node: Node) -> MacSite:
+        bias = node.inputs[2] if len(node.inputs) > 2 else ""
+        per_channel = self.config.target.per_channel_weights and node.op.traits.channelwise
+        return MacSite(
+            weights=self.graph.constants[node.inputs[1]],
+            axis=node.op.weight_axis(),
+            bias=self.graph.constants[bias] if bias else None,
+            per_channel=per_channel,
+        )
+
+    def _activations(self, node: Node) -> list[str]:
+        index_inputs = node.op.traits.index_inputs
+        return [
+            value
+            for index, value in enumerate(node.inputs)
+            if index not in index_inputs and value in self.exponents
+        ]
+
+    def _constants(self, node: Node) -> list[tuple[int, str]]:
+        """The float constants that are data of ``node``, with their input index."""
+        index_inputs = node.op.traits.index_inputs
+        return [
+            (index, value)
+            for index, value in enumerate(node.inputs)
+            if value in self.graph.constants
+            and index not in index_inputs
+            and self.graph.types[value].dtype is DType.FLOAT
+        ]
+
+    def _fitting(self, constant: str) -> int:
+        array = self.graph.constants[constant]
+        return fitting_exponent(float(np.abs(array).max(initial=0.0)), self.config.bits)

@@ -1,0 +1,38 @@
+"""What a user may choose about quantization, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from espdl_hil.calibration.observers import Observer
+from espdl_hil.errors import ConfigError
+from espdl_hil.quantizer.weights import WeightRange
+from espdl_hil.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeConfig:
+    """How to quantize a model.
+
+    Attributes:
+        target: the chip.
+        bits: integer width of activations and weights, 8 or 16.
+        observer: how an activation's exponent is chosen from its calibrated range.
+        weights: how a weight's exponent is chosen.
+        random_samples: number of random calibration samples where no data is given; 0 refuses.
+        seed: of the random samples.
+    """
+
+    target: Target
+    bits: int = 8
+    observer: Observer = Observer.MSE
+    weights: WeightRange = WeightRange.MSE
+    random_samples: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.bits not in self.target.mac:
+            widths = " or ".join(str(bits) for bits in self.target.mac)
+            raise ConfigError(f"{self.bits} bits", key="bits", hint=f"{widths} bits are supported")
+        if self.random_samples < 0:
+            raise ConfigError(f"{self.random_samples} random samples", key="random_samples")
