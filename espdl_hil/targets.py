@@ -47,12 +47,49 @@ class MacArithmetic:
         bias_bits: width that a bias is clipped to when it is quantized.
         filter_block: output channels per block of the packed filter; 1 where filters are stored
             plainly (NHWC; depthwise HWCN).
+        largest_shift: bits by which a lane can be shifted right; the shift register of a vector
+            unit has few bits, and a larger shift would silently be another one.
     """
 
     lane: Accumulator
     tail: Accumulator
     bias_bits: int
     filter_block: int
+    largest_shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class NegativeSlope:
+    """How the kernel of a per-channel PRelu treats its products and its positive values.
+
+    Attributes:
+        rounds: products are rounded as everything else; otherwise they are shifted down (floor).
+        rescales: positive values are brought to the output's exponent; otherwise copied as they
+            are, whatever the exponents say.
+        overflow: what a product does that does not fit the output.
+    """
+
+    rounds: bool
+    rescales: bool
+    overflow: Overflow
+
+
+@dataclass(frozen=True, slots=True)
+class RequantizeLimits:
+    """How far a vector kernel can shift left when the output has the smaller exponent.
+
+    Attributes:
+        narrow: largest ``e_in - e_out`` for int8 from int8.
+        widen: the same for int16 from int8.
+        shrink: the same for int8 from int16.
+        whole_blocks: whether int16 from int8 leaves 8 elements unwritten where 8 remain after
+            blocks of 16.
+    """
+
+    narrow: int
+    widen: int
+    shrink: int
+    whole_blocks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +104,8 @@ class Target:
         vector: whether a vector unit (PIE) computes; decides alignment-dependent paths.
         per_channel_weights: whether Conv and Gemm weights may have one exponent per channel.
         mac: arithmetic by integer width in bits (8, 16).
+        prelu: per-channel PRelu by integer width in bits.
+        requantize: limits of the vector kernels; ``None`` where floats compute exactly.
         chip_id: the chip identifier in the application image header (esptool's numbering).
         idf_target: the ESP-IDF target name.
         metadata_names: values of the file metadata key ``target`` that mean this target.
@@ -78,12 +117,19 @@ class Target:
     vector: bool
     per_channel_weights: bool
     mac: Mapping[int, MacArithmetic]
+    prelu: Mapping[int, NegativeSlope]
+    requantize: RequantizeLimits | None
     chip_id: int
     idf_target: str
     metadata_names: tuple[str, ...]
 
     def __hash__(self) -> int:
         return hash(self.name)
+
+
+_FLOORS = NegativeSlope(rounds=False, rescales=False, overflow=Overflow.SATURATE)
+_FLOORS_AND_WRAPS = NegativeSlope(rounds=False, rescales=False, overflow=Overflow.WRAP)
+_ROUNDS = NegativeSlope(rounds=True, rescales=True, overflow=Overflow.SATURATE)
 
 
 def _plain(name: str, chip_id: int) -> Target:
@@ -100,15 +146,19 @@ def _plain(name: str, chip_id: int) -> Target:
                     tail=Accumulator(32, Overflow.WRAP),
                     bias_bits=32,
                     filter_block=1,
+                    largest_shift=63,
                 ),
                 16: MacArithmetic(
                     lane=Accumulator(64, Overflow.WRAP),
                     tail=Accumulator(64, Overflow.WRAP),
                     bias_bits=64,
                     filter_block=1,
+                    largest_shift=63,
                 ),
             }
         ),
+        prelu=MappingProxyType({8: _FLOORS, 16: _FLOORS}),
+        requantize=None,
         chip_id=chip_id,
         idf_target=name,
         metadata_names=(name, "c"),
@@ -122,12 +172,14 @@ _S3_MAC = MappingProxyType(
             tail=Accumulator(40, Overflow.SATURATE),
             bias_bits=20,
             filter_block=16,
+            largest_shift=32,
         ),
         16: MacArithmetic(
             lane=Accumulator(40, Overflow.SATURATE),
             tail=Accumulator(40, Overflow.SATURATE),
             bias_bits=40,
             filter_block=8,
+            largest_shift=63,
         ),
     }
 )
@@ -139,12 +191,14 @@ _P4_MAC = MappingProxyType(
             tail=Accumulator(40, Overflow.SATURATE),
             bias_bits=32,
             filter_block=16,
+            largest_shift=31,
         ),
         16: MacArithmetic(
             lane=Accumulator(64, Overflow.SATURATE),
             tail=Accumulator(40, Overflow.SATURATE),
             bias_bits=40,
             filter_block=8,
+            largest_shift=63,
         ),
     }
 )
@@ -158,6 +212,8 @@ def _p4_like(name: str, chip_id: int) -> Target:
         vector=True,
         per_channel_weights=True,
         mac=_P4_MAC,
+        prelu=MappingProxyType({8: _ROUNDS, 16: _FLOORS}),
+        requantize=RequantizeLimits(narrow=14, widen=14, shrink=14, whole_blocks=False),
         chip_id=chip_id,
         idf_target=name,
         metadata_names=(name,),
@@ -178,6 +234,8 @@ TARGETS: tuple[Target, ...] = (
         vector=True,
         per_channel_weights=False,
         mac=_S3_MAC,
+        prelu=MappingProxyType({8: _ROUNDS, 16: _FLOORS_AND_WRAPS}),
+        requantize=RequantizeLimits(narrow=6, widen=14, shrink=4, whole_blocks=True),
         chip_id=9,
         idf_target="esp32s3",
         metadata_names=("esp32s3",),

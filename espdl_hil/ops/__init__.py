@@ -1,1 +1,109 @@
-"""ops."""
+"""Every operator that we know, each listed once; what is not here is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from espdl_hil.ir.operator import Operator
+from espdl_hil.ops.add import Add
+from espdl_hil.ops.average_pool import AveragePool
+from espdl_hil.ops.clip import Clip
+from espdl_hil.ops.concat import Concat
+from espdl_hil.ops.conv import Conv
+from espdl_hil.ops.dequantize_linear import DequantizeLinear
+from espdl_hil.ops.div import Div
+from espdl_hil.ops.elu import Elu
+from espdl_hil.ops.exp import Exp
+from espdl_hil.ops.flatten import Flatten
+from espdl_hil.ops.gather import Gather
+from espdl_hil.ops.gelu import Gelu
+from espdl_hil.ops.gemm import Gemm
+from espdl_hil.ops.global_average_pool import GlobalAveragePool
+from espdl_hil.ops.hard_sigmoid import HardSigmoid
+from espdl_hil.ops.hard_swish import HardSwish
+from espdl_hil.ops.identity import Identity
+from espdl_hil.ops.insert_zeros import InsertZeros
+from espdl_hil.ops.leaky_relu import LeakyRelu
+from espdl_hil.ops.log import Log
+from espdl_hil.ops.log_softmax import LogSoftmax
+from espdl_hil.ops.lut import LUT
+from espdl_hil.ops.matmul import MatMul
+from espdl_hil.ops.max_pool import MaxPool
+from espdl_hil.ops.mul import Mul
+from espdl_hil.ops.pad import Pad
+from espdl_hil.ops.prelu import PRelu
+from espdl_hil.ops.quantize_linear import QuantizeLinear
+from espdl_hil.ops.reduce_mean import ReduceMean
+from espdl_hil.ops.relu import Relu
+from espdl_hil.ops.requantize_linear import RequantizeLinear
+from espdl_hil.ops.reshape import Reshape
+from espdl_hil.ops.resize import Resize
+from espdl_hil.ops.sigmoid import Sigmoid
+from espdl_hil.ops.slice import Slice
+from espdl_hil.ops.softmax import Softmax
+from espdl_hil.ops.split import Split
+from espdl_hil.ops.sqrt import Sqrt
+from espdl_hil.ops.squeeze import Squeeze
+from espdl_hil.ops.streaming_cache import StreamingCache
+from espdl_hil.ops.sub import Sub
+from espdl_hil.ops.swish import Swish
+from espdl_hil.ops.tanh import Tanh
+from espdl_hil.ops.transpose import Transpose
+from espdl_hil.ops.unsqueeze import Unsqueeze
+
+__all__ = ["OPERATORS"]
+
+OPERATORS: Mapping[str, type[Operator]] = MappingProxyType(
+    {
+        operator.op_type: operator
+        for operator in (
+            Add,
+            AveragePool,
+            Clip,
+            Concat,
+            Conv,
+            DequantizeLinear,
+            Div,
+            Elu,
+            Exp,
+            Flatten,
+            Gather,
+            Gelu,
+            Gemm,
+            GlobalAveragePool,
+            HardSigmoid,
+            HardSwish,
+            Identity,
+            InsertZeros,
+            LeakyRelu,
+            Log,
+            LogSoftmax,
+            LUT,
+            MatMul,
+            MaxPool,
+            Mul,
+            PRelu,
+            Pad,
+            QuantizeLinear,
+            ReduceMean,
+            Relu,
+            RequantizeLinear,
+            Reshape,
+            Resize,
+            Sigmoid,
+            Slice,
+            Softmax,
+            Split,
+            Sqrt,
+            Squeeze,
+            StreamingCache,
+            Sub,
+            Swish,
+            Tanh,
+            Transpose,
+            Unsqueeze,
+        )
+    }
+)
+"""Operators by ``op_type``."""

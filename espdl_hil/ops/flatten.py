@@ -19,7 +19,7 @@ class Flatten(Operator):
     """Two axes: everything before ``axis``, and everything from it on."""
 
     op_type: ClassVar[str] = "Flatten"
-    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.PASSIVE)
+    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.PASSIVE, flat=True)
 
     axis: int
 

@@ -10,10 +10,20 @@ import numpy as np
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
-from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.lowered import Tensor, ValueInfo
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import integers, required
+from espdl_hil.ops._shapes import constant_integers, stored_axis
 
 _NUMPY_MODE: Mapping[str, Literal["constant", "edge", "reflect"]] = {
     "constant": "constant",
@@ -35,7 +45,7 @@ class Pad(Operator):
 
     op_type: ClassVar[str] = "Pad"
     traits: ClassVar[Traits] = Traits(
-        LayoutRule.ONNX,
+        LayoutRule.AXIS,
         ExponentRule.PASSIVE,
         index_inputs=(1, 3),
         attribute_inputs=(("pads", 1),),
@@ -54,6 +64,29 @@ class Pad(Operator):
     def to_attributes(self) -> Mapping[str, Attribute]:
         """Always written: the runtime aborts without it."""
         return {"mode": Attribute.of(self.mode)}
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse negative pads, and pads for some axes only."""
+        pads = constant_integers(site, 1)
+        if min(pads, default=0) < 0:
+            raise ModelError(f"negative pads {list(pads)}", hint="use Slice to remove elements")
+        data = site.inputs[0]
+        assert data is not None
+        if len(data.shape) > 4 and self.mode != "constant":
+            raise ModelError(f"mode {self.mode} on {len(data.shape)} axes")
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """Pads of all axes, in stored axes; the value at the exponent of the data."""
+        data = site.inputs[0]
+        assert data is not None
+        rank = len(data.shape)
+        pads = constant_integers(site, 1)
+        axes = constant_integers(site, 3) or tuple(range(rank))
+        every = np.zeros((2, rank), dtype=np.int64)
+        for begin, end, axis in zip(pads[: len(axes)], pads[len(axes) :], axes, strict=True):
+            every[:, stored_axis(axis, data.perm)] = begin, end
+        tensor = Tensor.of(f"{site.node}/pads", every.ravel())
+        return LoweredOperator(self.op_type, self.to_attributes(), {1: tensor})
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

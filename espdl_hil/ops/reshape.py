@@ -23,7 +23,9 @@ class Reshape(Operator):
     """
 
     op_type: ClassVar[str] = "Reshape"
-    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.PASSIVE, index_inputs=(1,))
+    traits: ClassVar[Traits] = Traits(
+        LayoutRule.ONNX, ExponentRule.PASSIVE, flat=True, index_inputs=(1,)
+    )
 
     allowzero: bool
 

@@ -9,11 +9,19 @@ from typing import ClassVar
 import numpy as np
 
 from espdl_hil.errors import ModelError
-from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.lowered import Tensor, ValueInfo
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import Plain, integers, normal_axis, required
-from espdl_hil.ops._shapes import optional_integers
+from espdl_hil.ops._shapes import constant_integers, optional_integers, stored_axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +30,26 @@ class Slice(Plain):
 
     op_type: ClassVar[str] = "Slice"
     traits: ClassVar[Traits] = Traits(
-        LayoutRule.ONNX, ExponentRule.PASSIVE, index_inputs=(1, 2, 3, 4)
+        LayoutRule.AXIS, ExponentRule.PASSIVE, index_inputs=(1, 2, 3, 4)
     )
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """Bounds for every axis that is cut, in stored axes; steps written out."""
+        data = site.inputs[0]
+        assert data is not None
+        starts, ends = constant_integers(site, 1), constant_integers(site, 2)
+        axes = constant_integers(site, 3) or tuple(range(len(starts)))
+        steps = constant_integers(site, 4) or (1,) * len(starts)
+        stored = tuple(stored_axis(axis, data.perm) for axis in axes)
+        parts = {"starts": starts, "ends": ends, "axes": stored, "steps": steps}
+        return LoweredOperator(
+            self.op_type,
+            self.to_attributes(),
+            {
+                index: Tensor.of(f"{site.node}/{name}", np.array(numbers, dtype=np.int64))
+                for index, (name, numbers) in enumerate(parts.items(), start=1)
+            },
+        )
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -22,6 +22,7 @@ class Squeeze(Plain):
     traits: ClassVar[Traits] = Traits(
         LayoutRule.ONNX,
         ExponentRule.PASSIVE,
+        flat=True,
         index_inputs=(1,),
         attribute_inputs=(("axes", 1),),
     )

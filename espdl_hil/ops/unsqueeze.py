@@ -21,6 +21,7 @@ class Unsqueeze(Plain):
     traits: ClassVar[Traits] = Traits(
         LayoutRule.ONNX,
         ExponentRule.PASSIVE,
+        flat=True,
         index_inputs=(1,),
         attribute_inputs=(("axes", 1),),
     )

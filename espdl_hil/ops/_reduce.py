@@ -1,0 +1,84 @@
+"""What the reductions share: axes from input 1, kept or dropped, and the board's order."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.lowered import ValueInfo
+from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.types import Array
+from espdl_hil.ops._plain import normal_axis, required
+from espdl_hil.ops._shapes import optional_integers
+
+Self = TypeVar("Self", bound="Reduction")
+
+
+def reducing(exponents: ExponentRule) -> Traits:
+    """The traits of a reduction; only the origin of its exponent differs."""
+    return Traits(LayoutRule.AXIS, exponents, index_inputs=(1,), attribute_inputs=(("axes", 1),))
+
+
+def running_sum(groups: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Float sums along the last axis, element after element as in C."""
+    return np.add.accumulate(groups, axis=-1)[..., -1]
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction(Operator):
+    """One value from all elements along some axes.
+
+    Attributes:
+        keepdims: whether reduced axes stay, with length 1.
+        noop_with_empty_axes: whether no axes mean none, instead of all.
+    """
+
+    keepdims: int
+    noop_with_empty_axes: int
+
+    @classmethod
+    def from_attributes(cls: type[Self], attributes: Attributes) -> Self:
+        """Parse."""
+        return cls(
+            keepdims=attributes.integer("keepdims", 1),
+            noop_with_empty_axes=attributes.integer("noop_with_empty_axes", 0),
+        )
+
+    def to_attributes(self) -> Mapping[str, Attribute]:
+        """All attributes."""
+        return {
+            "keepdims": Attribute.of(self.keepdims),
+            "noop_with_empty_axes": Attribute.of(self.noop_with_empty_axes),
+        }
+
+    @abstractmethod
+    def combine(
+        self, groups: npt.NDArray[Any], x: Operand, output: ValueInfo, at: Execution
+    ) -> Array:
+        """One element from each row of ``groups [..., count]``, in the order of the board."""
+
+    def simulate(
+        self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
+    ) -> tuple[Array, ...]:
+        """Bring the reduced axes to the end, combine, and shape the result."""
+        x = required(inputs, 0)
+        rank = x.array.ndim
+        axes = optional_integers(inputs, 1)
+        if axes:
+            reduced = sorted({normal_axis(axis, rank) for axis in axes})
+        else:
+            reduced = [] if self.noop_with_empty_axes else list(range(rank))
+        kept = [axis for axis in range(rank) if axis not in reduced]
+        count = int(np.prod([x.array.shape[axis] for axis in reduced]))
+        shape = [x.array.shape[axis] for axis in kept]
+        groups = x.array.transpose(*kept, *reduced).reshape(*shape, count)
+        result = self.combine(groups, x, outputs[0], at)
+        if self.keepdims:
+            shape = [1 if axis in reduced else n for axis, n in enumerate(x.array.shape)]
+        return (result.reshape(shape),)

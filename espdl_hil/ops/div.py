@@ -1,0 +1,58 @@
+"""Div: float32 division of integers, with ESP-DL's answers where the divisor is 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from espdl_hil.ir.lowered import ValueInfo
+from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.types import Array
+from espdl_hil.numerics import quantize, scale_of
+from espdl_hil.ops._elementwise import Broadcast, merged, pair_of
+from espdl_hil.ops._plain import Plain
+
+
+@dataclass(frozen=True, slots=True)
+class Div(Plain):
+    """``a / b``. Source: esp-dl 12c0616 dl_base_div.cpp."""
+
+    op_type: ClassVar[str] = "Div"
+    traits: ClassVar[Traits] = Traits(LayoutRule.BROADCAST, ExponentRule.CALIBRATED)
+
+    def simulate(
+        self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
+    ) -> tuple[Array, ...]:
+        """Divide; an int8 operand of one element goes through ESP-DL's table of quotients."""
+        left, right = pair_of(inputs)
+        a, b = left.array, right.array
+        loop = merged(a.shape, b.shape)
+        if a.dtype.kind == "f":
+            return (_floats(a, b, loop),)
+        # Powers of two: the scales commute with every rounding below.
+        factor = scale_of(left.exponent - right.exponent - outputs[0].exponent)
+        dividend, divisor = a.astype(np.float32), b.astype(np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if loop.right == 1 and loop.left != 1:
+                quotient = dividend * (factor / divisor)
+            else:
+                quotient = dividend * factor / divisor
+        result = quantize(quotient, outputs[0].dtype.numpy, at.target.rounding)
+        limits = np.iinfo(a.dtype)  # type: ignore[type-var]
+        infinite = np.where(a > 0, limits.max, limits.min).astype(a.dtype)
+        result = np.where(b == 0, infinite, result)
+        by_table = a.dtype == np.int8 and 1 in (a.size, b.size) and loop.left == 1
+        if not by_table:
+            result = np.where(a == 0, np.zeros((), a.dtype), result)
+        return (result,)
+
+
+def _floats(a: Array, b: Array, loop: Broadcast) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if loop.right == 1 and loop.left != 1:
+            inverse = (1.0 / b.astype(np.float64)).astype(np.float32)
+            return np.multiply(a, inverse)
+        return np.divide(a, b)

@@ -1,0 +1,24 @@
+"""Log: the natural logarithm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from espdl_hil.ir.operator import Traits
+from espdl_hil.ops._table import TABULATED, Float32s, Tabulated
+
+
+@dataclass(frozen=True, slots=True)
+class Log(Tabulated):
+    """``log(x)``."""
+
+    op_type: ClassVar[str] = "Log"
+    traits: ClassVar[Traits] = TABULATED
+
+    def compute(self, x: Float32s) -> Float32s:
+        """Source: esp-dl 12c0616 dl_module_log.hpp."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(x.astype(np.float64)).astype(np.float32)

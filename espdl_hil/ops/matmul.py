@@ -1,0 +1,132 @@
+"""MatMul: a matrix product whose right side lies in the layout of a 1x1 filter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from espdl_hil.errors import ModelError
+from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.layouts import FilterKind, unpack_taps
+from espdl_hil.ir.lowered import ValueInfo
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
+from espdl_hil.ir.types import Array
+from espdl_hil.numerics import DenseMac
+from espdl_hil.ops._mac import Activation, Filter, filter_block, mac_parameters, parse_activation
+from espdl_hil.ops._stored import stored_weights, weighted
+from espdl_hil.ops._window import peak_of
+
+_NATIVE = "native_kn"
+
+
+@dataclass(frozen=True, slots=True)
+class MatMul(Operator):
+    """``y = a @ b`` with ONNX's broadcasting of leading axes.
+
+    Attributes:
+        activation: fused into the kernel.
+        input1_layout: ``"native_kn"`` where newer esp-ppq says that b is stored ``[K, N]``
+            as it stands; else empty, and every ``[K, N]`` slice of b is packed as a filter.
+    """
+
+    op_type: ClassVar[str] = "MatMul"
+    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.CALIBRATED, multiplies=True)
+
+    activation: Activation
+    input1_layout: str
+
+    @classmethod
+    def from_attributes(cls, attributes: Attributes) -> MatMul:
+        """Parse."""
+        layout = attributes.text("input1_layout", "")
+        if layout not in ("", _NATIVE, "filter"):
+            raise attributes.unsupported("input1_layout", layout, _NATIVE)
+        return cls(parse_activation(attributes), layout)
+
+    def to_attributes(self) -> Mapping[str, Attribute]:
+        """All attributes."""
+        attributes = {"activation": Attribute.of(self.activation.value)}
+        if self.input1_layout:
+            attributes["input1_layout"] = Attribute.of(self.input1_layout)
+        return attributes
+
+    def weight_axis(self) -> int:
+        """Weights are ``[..., K, N]``."""
+        return -1
+
+    def rectified(self) -> MatMul:
+        """This product with a fused Relu."""
+        return replace(self, activation=Activation.RELU)
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse a right side that is not a constant of two or more axes."""
+        x, weights = weighted(site)
+        if len(weights.shape) < 2 or len(x.shape) < 2 or len(x.shape) > 4:
+            raise ModelError(f"MatMul of {list(x.shape)} by {list(weights.shape)}")
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """Every ``[K, N]`` slice of the weights packed as a filter."""
+        return LoweredOperator(
+            self.op_type, self.to_attributes(), stored_weights(site, FilterKind.MATMUL)
+        )
+
+    def simulate(
+        self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
+    ) -> tuple[Array, ...]:
+        """Multiply slice by slice; layers of a constant right side are kept in ``at.memo``."""
+        left, right = inputs[0], inputs[1]
+        assert left is not None
+        assert right is not None
+        if len(inputs) > 2 and inputs[2] is not None:
+            raise ModelError("the board's MatMul has no bias")
+        a = left.array if left.array.ndim > 1 else left.array[None]
+        b_shape = right.array.shape if right.array.ndim > 1 else (right.array.size, 1)
+        inner, channels = b_shape[-2:]
+        if a.shape[-1] != inner:
+            raise ModelError(f"cannot multiply {left.array.shape} by {right.array.shape}")
+        layers = at.memo.get("layers")
+        if layers is None:
+            slices = right.array.reshape(-1, inner * channels)
+            layers = [self._layer(left, right, one, outputs[0], at) for one in slices]
+            if right.tensor is not None:
+                at.memo["layers"] = layers
+        assert isinstance(layers, list)
+        batch = np.broadcast_shapes(a.shape[:-2], b_shape[:-2])
+        which = np.arange(len(layers)).reshape(b_shape[:-2])
+        rows = np.broadcast_to(a, (*batch, *a.shape[-2:])).reshape(-1, *a.shape[-2:])
+        peak = peak_of(a)
+        result = np.empty((len(rows), a.shape[-2], channels), dtype=outputs[0].dtype.numpy)
+        for i, index in enumerate(np.broadcast_to(which, batch).ravel()):
+            layer = layers[index]
+            result[i] = layer.run(rows[i].astype(layer.type_for(peak)), peak)
+        shape = (*batch, *a.shape[-2:-1], channels)
+        if left.array.ndim == 1:
+            shape = (*shape[:-2], shape[-1])
+        if right.array.ndim == 1:
+            shape = shape[:-1]
+        return (result.reshape(shape or (1,)),)
+
+    def _layer(
+        self, left: Operand, right: Operand, packed: Array, output: ValueInfo, at: Execution
+    ) -> DenseMac:
+        """The layer of one slice of the right side."""
+        inner = left.array.shape[-1]
+        channels = packed.size // inner
+        if self.input1_layout == _NATIVE:
+            matrix = packed.reshape(inner, channels)
+        else:
+            matrix = unpack_taps(packed, inner, channels, filter_block(right, at))
+        filters = Filter(matrix, inner)
+        return DenseMac(mac_parameters((left, right, None), filters, output, self.activation, at))

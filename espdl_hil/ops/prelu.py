@@ -1,0 +1,100 @@
+"""PRelu: negative values times a slope of their channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from espdl_hil.errors import ModelError
+from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.lowered import ValueInfo
+from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.types import Array, Ints
+from espdl_hil.numerics import saturate, shift_round, wrap
+from espdl_hil.ops._plain import required
+from espdl_hil.ops._table import look_up, table_named
+from espdl_hil.targets import Overflow
+
+_LARGEST_LEFT = 6  # the vector kernels hold 2**n as one signed byte
+
+
+@dataclass(frozen=True, slots=True)
+class PRelu(Operator):
+    """``x`` where positive, else ``slope[channel] * x``; the slopes are input 1, ``[C, 1, 1]``.
+
+    Attributes:
+        lut: name of the table where one slope serves all channels in int8; else empty.
+    """
+
+    op_type: ClassVar[str] = "PRelu"
+    traits: ClassVar[Traits] = Traits(LayoutRule.PASSIVE, ExponentRule.CALIBRATED)
+
+    lut: str = ""
+
+    @classmethod
+    def from_attributes(cls, attributes: Attributes) -> PRelu:
+        """Parse."""
+        return cls(attributes.text("lut", ""))
+
+    def to_attributes(self) -> Mapping[str, Attribute]:
+        """The table's name, where there is one."""
+        return {"lut": Attribute.of(self.lut)} if self.lut else {}
+
+    def simulate(
+        self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
+    ) -> tuple[Array, ...]:
+        """Look up, or multiply the negative values, as ``at.target.prelu`` says."""
+        x, output = required(inputs, 0), outputs[0]
+        if self.lut and x.array.dtype == np.int8:
+            return (look_up(x, table_named(self.lut, output, at), at),)
+        slopes = required(inputs, 1)
+        alpha = _per_channel(x, slopes)
+        if x.array.dtype.kind == "f":
+            return (np.where(x.array >= 0, x.array, np.multiply(x.array, alpha)),)
+        bits = 8 * x.array.dtype.itemsize
+        kernel = at.target.prelu[bits]
+        rescale = output.exponent - x.exponent
+        shift = rescale - slopes.exponent
+        values = x.array.astype(np.int64)
+        product = values * alpha.astype(np.int64)
+        if shift < 0 and at.target.vector:
+            raise ModelError(f"a shift by {shift} bits: the vector kernels only shift right")
+        if kernel.rescales and rescale < -_LARGEST_LEFT:
+            raise ModelError(
+                f"the output's exponent is smaller by {-rescale}: the kernel is right up to 6",
+                hint="give input and output one exponent",
+            )
+        negative = (
+            shift_round(product, shift, at.target.rounding)
+            if kernel.rounds
+            else _floored(product, shift, bits)
+        )
+        if kernel.overflow is Overflow.WRAP:
+            negative = wrap(negative, bits)
+        positive = shift_round(values, rescale, at.target.rounding) if kernel.rescales else values
+        return (saturate(np.where(values < 0, negative, positive), output.dtype.numpy),)
+
+
+def _floored(product: Ints, shift: int, bits: int) -> Ints:
+    """Shift down without rounding; a left shift wraps in the buffer, twice as wide as ``bits``."""
+    if shift >= 0:
+        return product >> min(shift, 63)
+    return wrap(product << min(-shift, 62 - 2 * bits), 2 * bits)
+
+
+def _per_channel(x: Operand, slopes: Operand) -> Array:
+    """The slopes, one per channel of ``x [1, H, W, C]``."""
+    if x.array.ndim != 4:
+        raise ModelError(f"the kernel takes [1, H, W, C], not {list(x.array.shape)}")
+    if slopes.array.dtype != x.array.dtype:
+        raise ModelError(f"slopes of {slopes.array.dtype} for {x.array.dtype}")
+    alpha = slopes.array.ravel()
+    channels = x.array.shape[-1]
+    if alpha.size == channels:
+        return alpha
+    if alpha.size == 1 and x.array.dtype != np.int8:
+        return np.broadcast_to(alpha, (channels,))
+    raise ModelError(f"{alpha.size} slopes for {channels} channels")

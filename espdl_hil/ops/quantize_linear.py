@@ -1,0 +1,19 @@
+"""QuantizeLinear: floats become integers of the declared exponent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from espdl_hil.ir.operator import ExponentRule, LayoutRule, Traits
+from espdl_hil.ops._requantize import Requantizing
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeLinear(Requantizing):
+    """Floats become integers of the declared exponent, by the board's one conversion."""
+
+    op_type: ClassVar[str] = "QuantizeLinear"
+    traits: ClassVar[Traits] = Traits(
+        LayoutRule.PASSIVE, ExponentRule.CALIBRATED, index_inputs=(1, 2)
+    )

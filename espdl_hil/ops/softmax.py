@@ -1,0 +1,22 @@
+"""Softmax: exponentials divided by their sum, in float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from espdl_hil.ir.operator import ExponentRule, LayoutRule, Traits
+from espdl_hil.ops._softmax import Normalizing
+from espdl_hil.ops._table import Float32s
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(Normalizing):
+    """``exp(x) / sum(exp(x))``. Source: esp-dl 12c0616 dl_module_softmax.hpp."""
+
+    op_type: ClassVar[str] = "Softmax"
+    traits: ClassVar[Traits] = Traits(LayoutRule.AXIS, ExponentRule.FLOAT)
+
+    def normalize(self, values: Float32s, exponentials: Float32s, total: Float32s) -> Float32s:
+        """Divide."""
+        return exponentials / total
