@@ -11,8 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from espdl_hil.ir.attributes import Attribute, Attributes
-from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.lowered import Tensor, ValueInfo
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import normal_axis, required
 from espdl_hil.ops._shapes import optional_integers
@@ -57,6 +66,17 @@ class Reduction(Operator):
             "noop_with_empty_axes": Attribute.of(self.noop_with_empty_axes),
         }
 
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """Axes in stored order, ascending."""
+        x = site.inputs[0]
+        assert x is not None
+        axes = constant_integers(site, 1)
+        if not axes:
+            return LoweredOperator(self.op_type, self.to_attributes(), {})
+        stored = np.array(sorted(stored_axis(axis, x.perm) for axis in axes), dtype=np.int64)
+        tensor = Tensor.of(f"{site.node}/axes", stored)
+        return LoweredOperator(self.op_type, self.to_attributes(), {1: tensor})
+
     @abstractmethod
     def combine(
         self, groups: npt.NDArray[Any], x: Operand, output: ValueInfo, at: Execution
@@ -81,4 +101,5 @@ class Reduction(Operator):
         result = self.combine(groups, x, outputs[0], at)
         if self.keepdims:
             shape = [1 if axis in reduced else n for axis, n in enumerate(x.array.shape)]
-        return (result.reshape(shape),)
+        # The board has no value without axes.
+        return (result.reshape(shape or [1]),)

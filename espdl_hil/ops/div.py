@@ -43,9 +43,13 @@ class Div(Plain):
         result = quantize(quotient, outputs[0].dtype.numpy, at.target.rounding)
         limits = np.iinfo(a.dtype)  # type: ignore[type-var]
         infinite = np.where(a > 0, limits.max, limits.min).astype(a.dtype)
+        by_table = a.dtype == np.int8 and 1 in (a.size, b.size)
+        if by_table and loop.left != 1:
+            # The table converts an infinite float to an integer, which C leaves undefined; the
+            # reference integers have the most negative one.
+            infinite = np.full_like(infinite, limits.min)
         result = np.where(b == 0, infinite, result)
-        by_table = a.dtype == np.int8 and 1 in (a.size, b.size) and loop.left == 1
-        if not by_table:
+        if not (by_table and loop.left == 1):
             result = np.where(a == 0, np.zeros((), a.dtype), result)
         return (result,)
 

@@ -28,6 +28,7 @@ from espdl_hil.ops._mac import Activation, Filter, filter_block, mac_parameters,
 from espdl_hil.ops._stored import stored_weights, weighted
 from espdl_hil.ops._window import peak_of
 
+_PACKED = "packed"
 _NATIVE = "native_kn"
 
 
@@ -37,8 +38,8 @@ class MatMul(Operator):
 
     Attributes:
         activation: fused into the kernel.
-        input1_layout: ``"native_kn"`` where newer esp-ppq says that b is stored ``[K, N]``
-            as it stands; else empty, and every ``[K, N]`` slice of b is packed as a filter.
+        input1_layout: ``"packed"`` where every ``[K, N]`` slice of b lies as a filter does;
+            ``"native_kn"`` where newer esp-ppq says that b is stored as it stands.
     """
 
     op_type: ClassVar[str] = "MatMul"
@@ -50,15 +51,15 @@ class MatMul(Operator):
     @classmethod
     def from_attributes(cls, attributes: Attributes) -> MatMul:
         """Parse."""
-        layout = attributes.text("input1_layout", "")
-        if layout not in ("", _NATIVE, "filter"):
-            raise attributes.unsupported("input1_layout", layout, _NATIVE)
+        layout = attributes.text("input1_layout", _PACKED)
+        if layout not in (_PACKED, _NATIVE):
+            raise attributes.unsupported("input1_layout", layout, f"{_PACKED} or {_NATIVE}")
         return cls(parse_activation(attributes), layout)
 
     def to_attributes(self) -> Mapping[str, Attribute]:
         """All attributes."""
         attributes = {"activation": Attribute.of(self.activation.value)}
-        if self.input1_layout:
+        if self.input1_layout != _PACKED:
             attributes["input1_layout"] = Attribute.of(self.input1_layout)
         return attributes
 
