@@ -1,0 +1,15 @@
+/* Swish: x sigmoid(x). */
+#include "hil_unary.h"
+
+static float function(const hil_unary_t *unary, float x)
+{
+    (void)unary;
+    return hil_sigmoidf(x) * x;
+}
+
+static hil_status_t eval(hil_op_context_t *op)
+{
+    return hil_unary_eval(op, function);
+}
+
+const hil_op_t hil_op_swish = {.type = "Swish", .prepare = hil_unary_prepare, .eval = eval};

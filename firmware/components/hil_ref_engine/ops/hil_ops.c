@@ -1,0 +1,55 @@
+/* Every operator of this engine, once. */
+#include "hil_op.h"
+
+/* X(name of the hil_op_t without its prefix) */
+#define HIL_OPS(X)                                                                                 \
+    X(add)                                                                                         \
+    X(averagepool)                                                                                 \
+    X(clip)                                                                                        \
+    X(concat)                                                                                      \
+    X(conv)                                                                                        \
+    X(dequantize)                                                                                  \
+    X(div)                                                                                         \
+    X(elu)                                                                                         \
+    X(exp)                                                                                         \
+    X(flatten)                                                                                     \
+    X(gelu)                                                                                        \
+    X(gemm)                                                                                        \
+    X(globalaveragepool)                                                                           \
+    X(hardsigmoid)                                                                                 \
+    X(hardswish)                                                                                   \
+    X(identity)                                                                                    \
+    X(leakyrelu)                                                                                   \
+    X(log)                                                                                         \
+    X(lut_table)                                                                                   \
+    X(matmul)                                                                                      \
+    X(maxpool)                                                                                     \
+    X(mul)                                                                                         \
+    X(quantize)                                                                                    \
+    X(relu)                                                                                        \
+    X(requantize)                                                                                  \
+    X(reshape)                                                                                     \
+    X(sigmoid)                                                                                     \
+    X(sqrt)                                                                                        \
+    X(squeeze)                                                                                     \
+    X(sub)                                                                                         \
+    X(swish)                                                                                       \
+    X(tanh)                                                                                        \
+    X(transpose)                                                                                   \
+    X(unsqueeze)
+
+#define DECLARE(name) extern const hil_op_t hil_op_##name;
+HIL_OPS(DECLARE)
+
+#define ENTRY(name) &hil_op_##name,
+static const hil_op_t *const all_ops[] = {HIL_OPS(ENTRY)};
+
+const hil_op_t *hil_ops_find(hil_name_t type)
+{
+    for (size_t i = 0; i < sizeof all_ops / sizeof all_ops[0]; i++) {
+        if (hil_name_is(type, all_ops[i]->type)) {
+            return all_ops[i];
+        }
+    }
+    return NULL;
+}
