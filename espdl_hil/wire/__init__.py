@@ -1,1 +1,27 @@
-"""wire."""
+"""The wire protocol of docs/protocol.md on the host's side, without I/O."""
+
+from espdl_hil.wire.client import QUICK, SLOW, Client, Counters, Event, Pace
+from espdl_hil.wire.conversation import Conversation, Findings, board_identity
+from espdl_hil.wire.framing import Noise
+from espdl_hil.wire.messages import Alive, Identity, Log, LogLevel
+from espdl_hil.wire.tasks import AskAll, Task, Upload
+
+__all__ = [
+    "QUICK",
+    "SLOW",
+    "Alive",
+    "AskAll",
+    "Client",
+    "Conversation",
+    "Counters",
+    "Event",
+    "Findings",
+    "Identity",
+    "Log",
+    "LogLevel",
+    "Noise",
+    "Pace",
+    "Task",
+    "Upload",
+    "board_identity",
+]

@@ -1,0 +1,395 @@
+"""The questions of a session, in order: hello, model, inputs, run, results.
+
+The law of this file: no I/O. It builds tasks and reads their answers; ``perform`` carries a task
+out. Whatever the board says about sizes, names and types is checked here before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
+
+import numpy as np
+
+from espdl_hil.errors import EngineError, ModelError, RemoteProtocolError
+from espdl_hil.ir.types import Array, DType
+from espdl_hil.runs import BoardIdentity, Engine, MemoryRegion, NodeOutput, RunRequest
+from espdl_hil.wire import messages as m
+from espdl_hil.wire.client import QUICK, SLOW, Pace
+from espdl_hil.wire.tasks import AskAll, Task, Upload
+
+T = TypeVar("T")
+ENGINE_IDS: Mapping[Engine, int] = {Engine.REFERENCE: 0, Engine.ESPDL: 1}
+MAX_CHUNK_BYTES = 4096
+_TICK_US = 0.1  # latencies travel in units of 100 ns
+_READ_HEAD_BYTES = 4  # the size field in front of captured bytes
+
+
+class Perform(Protocol):
+    """Carries out a task on a line and returns its result."""
+
+    def __call__(self, task: Task[T], pace: Pace) -> T:
+        """Block until the task is done; raises the errors of ``BoardError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one RUN brought back; the session adds who ran it and what crossed the line."""
+
+    outputs: Mapping[str, Array]
+    nodes: tuple[NodeOutput, ...]
+    captured: Mapping[str, Array]
+    latency_us: tuple[float, ...]
+    memory: tuple[MemoryRegion, ...]
+    model_sha256: str
+    model_uploaded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _LoadedModel:
+    sha256: bytes
+    engine: int
+    captures: tuple[str, ...]
+    inputs: tuple[m.TensorDescription, ...]
+    outputs: tuple[m.TensorDescription, ...]
+
+
+class Conversation:
+    """Talks to one runner after it was reached; remembers which model it has loaded.
+
+    Args:
+        perform: carries out tasks.
+        next_run_id: a number that no earlier run on this board had; random 32 bits will do.
+    """
+
+    def __init__(self, perform: Perform, next_run_id: Callable[[], int]) -> None:
+        self._perform = perform
+        self._next_run_id = next_run_id
+        self._chunk_bytes = 0
+        self._engine = Engine.REFERENCE
+        self._loaded: _LoadedModel | None = None
+        self.model_uploaded = False
+
+    def hello(self) -> m.Identity:
+        """Ask who is there.
+
+        Raises:
+            RemoteProtocolError: the firmware speaks no version of ours, or its limits are absurd.
+        """
+        self._loaded = None
+        identity = self._ask(m.Hello(), m.Identity)
+        if identity.version != m.PROTOCOL_VERSION:
+            raise RemoteProtocolError(
+                f"the firmware chose protocol {identity.version}, we speak {m.PROTOCOL_VERSION}",
+                hint="flash the board again",
+            )
+        if not 1 <= identity.chunk_size <= MAX_CHUNK_BYTES or identity.window < 1:
+            raise RemoteProtocolError(
+                f"the firmware offers a window of {identity.window} × {identity.chunk_size} bytes"
+            )
+        self._chunk_bytes = identity.chunk_size
+        self._engine = board_identity(identity).engines[0]
+        return identity
+
+    def run(self, request: RunRequest) -> Findings:
+        """Bring the model and its inputs to the board, run, and fetch everything asked for.
+
+        Raises:
+            ModelError: the inputs are not those of the model, or a value to capture is unknown.
+            EngineError: the firmware refused.
+            RemoteProtocolError: the board ran another model, or contradicts itself.
+        """
+        self.model_uploaded = False
+        sha256 = hashlib.sha256(request.model).digest()
+        engine = ENGINE_IDS[request.engine or self._engine]
+        captures = tuple(dict.fromkeys(request.capture))
+        loaded = self._loaded
+        if loaded is None or (loaded.sha256, loaded.engine, loaded.captures) != (
+            sha256,
+            engine,
+            captures,
+        ):
+            loaded = self._load(request.model, sha256, engine, captures)
+        else:
+            self._ask(m.ResetState(), m.StateReset)
+        self._set_inputs(loaded.inputs, request.inputs)
+        run_id = self._run(loaded, request)
+        rows = self._rows(run_id) if request.digests or captures else ()
+        latencies = self._latencies(run_id, request.repeat)
+        outputs = {
+            output.name: self._read_output(run_id, index, output)
+            for index, output in enumerate(loaded.outputs)
+        }
+        captured = {
+            name: self._read_capture(run_id, slot, name, rows) for slot, name in enumerate(captures)
+        }
+        return Findings(
+            outputs=outputs,
+            nodes=tuple(_node_output(row) for row in rows) if request.digests else (),
+            captured=captured,
+            latency_us=latencies,
+            memory=_regions(self._ask(m.Memory(), m.MemoryReport).regions),
+            model_sha256=sha256.hex(),
+            model_uploaded=self.model_uploaded,
+        )
+
+    def provide(self, model: bytes) -> bool:
+        """Make sure that the board's store holds ``model``; return whether bytes were sent.
+
+        An upload that was cut goes on where it stopped.
+        """
+        sha256 = hashlib.sha256(model).digest()
+        coding, coded = _coded(model)
+        begin = m.ModelBegin(sha256, len(model), len(coded), coding)
+        resumed = self._upload(begin, coded)
+        if resumed is None:
+            return False
+        try:
+            self._ask(m.ModelCommit(sha256), m.ModelCommitted, SLOW)
+        except EngineError as error:
+            # The beginning may stem from a host whose compressor cuts the stream differently.
+            # Only a stream that we sent from its first byte can be blamed on the board.
+            if not resumed or error.status not in _BROKEN_STREAM:
+                raise
+            self._ask(m.ModelErase(sha256), m.ModelErased, SLOW)
+            self._upload(begin, coded)
+            self._ask(m.ModelCommit(sha256), m.ModelCommitted, SLOW)
+        return True
+
+    def erase_models(self) -> None:
+        """Empty the board's model store."""
+        self._loaded = None
+        self._ask(m.ModelErase(m.EVERY_MODEL), m.ModelErased, SLOW)
+
+    def reboot(self) -> None:
+        """Restart the board; it answers first."""
+        self._loaded = None
+        self._ask(m.Reboot(), m.Rebooting)
+
+    def change_baud(self, baud: int) -> None:
+        """Ask for another line rate; it holds once a hello arrives at the new rate."""
+        self._ask(m.Baud(baud), m.BaudAccepted)
+
+    # --- Steps of a run -----------------------------------------------------------------------
+
+    def _upload(self, begin: m.ModelBegin, coded: bytes) -> bool | None:
+        """Send what the board lacks; ``None`` if it has all, else whether this was a resume."""
+        state = self._ask(begin, m.ModelState, SLOW)
+        if state.state == m.ModelAnswer.HAVE_IT:
+            return None
+        if state.next_offset > len(coded):
+            raise RemoteProtocolError(
+                f"the board wants offset {state.next_offset} of {len(coded)} coded bytes"
+            )
+        self.model_uploaded = True
+        upload = Upload(coded, start=state.next_offset, chunk_bytes=self._chunk_bytes)
+        self._perform(upload, QUICK)
+        return state.next_offset > 0
+
+    def _load(
+        self, model: bytes, sha256: bytes, engine: int, captures: tuple[str, ...]
+    ) -> _LoadedModel:
+        self._loaded = None
+        self.provide(model)
+        loaded = self._ask(m.Load(sha256, engine), m.Loaded, SLOW)
+        outputs = self._ask(m.Outputs(), m.OutputList).outputs
+        for slot, name in enumerate(captures):
+            self._ask(m.Capture(slot, name), m.CaptureSet)
+        self._loaded = _LoadedModel(sha256, engine, captures, loaded.inputs, outputs)
+        return self._loaded
+
+    def _set_inputs(
+        self, wanted: Sequence[m.TensorDescription], given: Mapping[str, Array]
+    ) -> None:
+        if not given:
+            self._ask(m.TestInputs(), m.TestInputsTaken)
+            return
+        names = [description.name for description in wanted]
+        if set(names) != set(given):
+            raise ModelError(
+                f"inputs given: {', '.join(sorted(given))}; the model has: {', '.join(names)}"
+            )
+        pieces = []
+        for index, description in enumerate(wanted):
+            data = _input_bytes(description, given[description.name])
+            for at in range(0, len(data), self._chunk_bytes):
+                pieces.append(m.Input(index, at, data[at : at + self._chunk_bytes]))
+        self._perform(AskAll(pieces), QUICK)
+
+    def _run(self, loaded: _LoadedModel, request: RunRequest) -> int:
+        run_id = self._next_run_id()
+        # Captured values get their types from the rows, so they need the observer too.
+        digests = request.digests or bool(loaded.captures)
+        flags = m.RunFlags.DIGESTS if digests else m.RunFlags.NONE
+        asked = m.Run(run_id, request.warmup, request.repeat, request.cores, flags)
+        done = self._ask(asked, m.RunDone, SLOW)
+        if done.model_sha256 != loaded.sha256:
+            self._loaded = None
+            raise RemoteProtocolError(
+                f"stale model: the board ran {done.model_sha256.hex()[:12]}…, "
+                f"asked for {loaded.sha256.hex()[:12]}…",
+                hint="the board lost or replaced its loaded model; run again",
+            )
+        if (done.run_id, done.runs_done) != (run_id, request.repeat):
+            raise RemoteProtocolError(
+                f"run {run_id:#x} × {request.repeat} was asked for, "
+                f"run {done.run_id:#x} × {done.runs_done} was done"
+            )
+        return run_id
+
+    def _rows(self, run_id: int) -> tuple[m.NodeRow, ...]:
+        rows: list[m.NodeRow] = []
+        while True:
+            part = self._ask(m.Nodes(run_id, len(rows)), m.NodeRows)
+            rows += part.rows
+            if len(rows) == part.total:
+                return tuple(rows)
+            if not part.rows or len(rows) > part.total:
+                raise RemoteProtocolError(f"{len(rows)} node rows came of {part.total}")
+
+    def _latencies(self, run_id: int, count: int) -> tuple[float, ...]:
+        ticks: list[int] = []
+        while len(ticks) < count:
+            part = self._ask(m.Latencies(run_id, len(ticks)), m.LatencyList).latencies
+            if not part:
+                raise RemoteProtocolError(f"{len(ticks)} latencies came of {count}")
+            ticks += part
+        return tuple(tick * _TICK_US for tick in ticks[:count])
+
+    def _read_output(self, run_id: int, index: int, output: m.TensorDescription) -> Array:
+        pieces = [
+            m.ReadOutput(run_id, index, at, size)
+            for at, size in _chunks(output.size_bytes, self._chunk_bytes)
+        ]
+        answers = cast("tuple[m.OutputBytes, ...]", self._perform(AskAll(pieces), QUICK))
+        return _array(output.name, output.dtype, output.dims, answers, pieces)
+
+    def _read_capture(self, run_id: int, slot: int, name: str, rows: Sequence[m.NodeRow]) -> Array:
+        row = next((row for row in rows if row.value == name), None)
+        if row is None:
+            raise ModelError("no node of the model computes this value", value=name)
+        size_bytes = int(np.prod(row.dims, dtype=np.int64)) * _dtype(row.dtype).numpy.itemsize
+        chunk = self._chunk_bytes - _READ_HEAD_BYTES
+        pieces = [m.ReadCapture(run_id, slot, at, size) for at, size in _chunks(size_bytes, chunk)]
+        answers = cast("tuple[m.CaptureBytes, ...]", self._perform(AskAll(pieces), QUICK))
+        for answer in answers:
+            if answer.whole_size != size_bytes:
+                raise RemoteProtocolError(
+                    f"value {name!r} has {size_bytes} bytes by its shape, "
+                    f"{answer.whole_size} were captured"
+                )
+        return _array(name, row.dtype, row.dims, answers, pieces)
+
+    def _ask(self, request: m.Request, kind: type[T], pace: Pace = QUICK) -> T:
+        (answer,) = self._perform(AskAll([request]), pace)
+        assert isinstance(answer, kind)  # the client holds every answer to its request's type
+        return answer
+
+
+_BROKEN_STREAM = ("HIL_ERR_HASH", "HIL_ERR_INFLATE")
+
+
+def board_identity(identity: m.Identity) -> BoardIdentity:
+    """Return the answer to a hello in the terms of ``runs``.
+
+    Raises:
+        RemoteProtocolError: the firmware names no engine that we know.
+    """
+    by_id = {number: engine for engine, number in ENGINE_IDS.items()}
+    known = [entry for entry in identity.engines if entry.id in by_id]
+    if not known:
+        raise RemoteProtocolError("the firmware has no engine that this program knows")
+    return BoardIdentity(
+        target=identity.target,
+        chip_revision=identity.chip_revision,
+        mac=":".join(f"{byte:02x}" for byte in identity.mac),
+        firmware_sha256=identity.firmware_sha256.hex(),
+        firmware_version=identity.firmware_version,
+        protocol=identity.version,
+        engines=tuple(by_id[entry.id] for entry in known),
+        engine_versions=tuple(entry.version for entry in known),
+        virtual=bool(identity.flags & m.IdentityFlags.VIRTUAL),
+        cached_models=tuple(sha256.hex() for sha256 in identity.cached_models),
+        memory=_regions(identity.memory),
+        reset_reason=identity.reset_reason,
+    )
+
+
+def _coded(model: bytes) -> tuple[m.Coding, bytes]:
+    """Return the shorter of the plain and the deflated model; always the same for one model."""
+    deflated = zlib.compress(model, 6)
+    return (m.Coding.ZLIB, deflated) if len(deflated) < len(model) else (m.Coding.PLAIN, model)
+
+
+def _chunks(size_bytes: int, chunk_bytes: int) -> list[tuple[int, int]]:
+    return [(at, min(chunk_bytes, size_bytes - at)) for at in range(0, size_bytes, chunk_bytes)]
+
+
+def _regions(regions: Sequence[m.Region]) -> tuple[MemoryRegion, ...]:
+    return tuple(
+        MemoryRegion(one.name, one.total_bytes, one.free_bytes, one.high_water_bytes)
+        for one in regions
+    )
+
+
+def _dtype(number: int) -> DType:
+    try:
+        return DType(number)
+    except ValueError as cause:
+        raise RemoteProtocolError(f"the board names an unknown element type {number}") from cause
+
+
+def _node_output(row: m.NodeRow) -> NodeOutput:
+    return NodeOutput(
+        node=row.node,
+        op_type=row.op_type,
+        value=row.value,
+        dtype=_dtype(row.dtype),
+        shape=row.dims,
+        exponent=row.exponent,
+        # XXH64 is printed as one number, most significant digit first.
+        digest=row.digest[::-1].hex(),
+        latency_us=row.latency * _TICK_US,
+    )
+
+
+def _input_bytes(description: m.TensorDescription, array: Array) -> bytes:
+    dtype = _dtype(description.dtype).numpy
+    if array.dtype.newbyteorder("<") != dtype or array.shape != description.dims:
+        raise ModelError(
+            f"{array.dtype} {list(array.shape)} was given, "
+            f"the board wants {dtype.name} {list(description.dims)} (stored layout)",
+            value=description.name,
+        )
+    data = np.ascontiguousarray(array, dtype=dtype).tobytes()
+    if len(data) != description.size_bytes:
+        raise RemoteProtocolError(
+            f"input {description.name!r} has {len(data)} bytes by its shape, "
+            f"the board says {description.size_bytes}"
+        )
+    return data
+
+
+def _array(
+    name: str,
+    dtype_number: int,
+    dims: tuple[int, ...],
+    answers: Sequence[Any],
+    asked: Sequence[m.ReadOutput | m.ReadCapture],
+) -> Array:
+    for answer, request in zip(answers, asked, strict=True):
+        if len(answer.data) != request.size:
+            raise RemoteProtocolError(
+                f"{request.size} bytes of {name!r} were asked for at {request.offset}, "
+                f"{len(answer.data)} came"
+            )
+    data = b"".join(answer.data for answer in answers)
+    dtype = _dtype(dtype_number).numpy
+    if len(data) != int(np.prod(dims, dtype=np.int64)) * dtype.itemsize:
+        raise RemoteProtocolError(
+            f"{name!r} came with {len(data)} bytes, its shape is {list(dims)} of {dtype.name}"
+        )
+    return np.frombuffer(data, dtype=dtype).reshape(dims).copy()
