@@ -21,7 +21,7 @@ from espdl_hil.frontend.rewrites import REWRITES, OnnxNode, Scope, explicit_pads
 from espdl_hil.ir.attributes import Attribute, AttributeKind, Attributes
 from espdl_hil.ir.graph import Graph, Node
 from espdl_hil.ir.types import Array, DType, TensorType
-from espdl_hil.ops import OPS
+from espdl_hil.ops import OPERATORS
 
 OLDEST_OPSET = 11
 NEWEST_OPSET = 21
@@ -342,7 +342,7 @@ def _rewritten(raw: OnnxNode, scope: Scope, findings: list[ModelError]) -> Seque
 
 
 def _parsed(raw: OnnxNode, scope: Scope, findings: list[ModelError]) -> Node | None:
-    kind = OPS.get(raw.op_type)
+    kind = OPERATORS.get(raw.op_type)
     if kind is None or raw.domain:
         name = f"{raw.domain}.{raw.op_type}" if raw.domain else raw.op_type
         hint = "" if not raw.domain else "operators outside the ONNX domain are not supported"

@@ -12,7 +12,9 @@ import numpy as np
 from espdl_hil.ir.attributes import Attribute
 from espdl_hil.ir.lowered import LoweredNode, Tensor, ValueInfo
 from espdl_hil.ir.types import DType, QuantParams
-from espdl_hil.ops.requantize import DequantizeLinear, QuantizeLinear, RequantizeLinear
+from espdl_hil.ops.dequantize_linear import DequantizeLinear
+from espdl_hil.ops.quantize_linear import QuantizeLinear
+from espdl_hil.ops.requantize_linear import RequantizeLinear
 
 
 def linear_node(

@@ -27,7 +27,7 @@ from espdl_hil.lowering.axes import (
     transposition,
 )
 from espdl_hil.lowering.linear import linear_node
-from espdl_hil.ops._stored import lookup_table, stored_constant
+from espdl_hil.ops._stored import stored_constant, tabulate
 from espdl_hil.ops.reshape import Reshape
 from espdl_hil.ops.transpose import Transpose
 from espdl_hil.targets import Target
@@ -269,10 +269,13 @@ class _Walk:
         """Take a Transpose as another reading of the same bytes; not where its result leaves."""
         given, result = node.inputs[0], node.outputs[0]
         graph = self.model.graph
-        if result in graph.outputs or given not in self.stored or given in graph.constants:
+        if result in graph.outputs or given in graph.constants:
             return False
+        rank = len(graph.types[given].shape)
+        if given not in self.stored:
+            self._place_input(given, identity(rank))
         found = self.stored[given]
-        axes = tuple(axis % len(found.perm) for axis in op.perm) or found.perm[::-1]
+        axes = tuple(axis % rank for axis in op.perm) or identity(rank)[::-1]
         self.stored[result] = _Stored(found.name, tuple(axes.index(axis) for axis in found.perm))
         return True
 
@@ -308,23 +311,25 @@ class _Walk:
             name = self._free(table.name)
             self.tables[name] = replace(table, name=name)
             attributes["lut"] = Attribute.of(name)
-        inputs: list[str] = []
-        for index, given in enumerate(site.inputs):
-            tensor = lowered.parameters.get(index)
-            if tensor is None and given is not None and given.constant is not None:
-                tensor = stored_constant(given, self.target)
-            if tensor is not None:
-                self.parameters[tensor.name] = tensor
-                inputs.append(tensor.name)
-            else:
-                inputs.append("" if given is None else given.name)
-        for index in sorted(set(lowered.parameters) - set(range(len(inputs)))):
-            tensor = lowered.parameters[index]
-            self.parameters[tensor.name] = tensor
-            inputs += [""] * (index - len(inputs)) + [tensor.name]
+        count = max(len(site.inputs), *(index + 1 for index in lowered.parameters), 0)
+        inputs = tuple(self._stored_input(site, lowered, index) for index in range(count))
         self.nodes.append(
-            LoweredNode(node.name, lowered.op_type, tuple(inputs), node.outputs, attributes)
+            LoweredNode(node.name, lowered.op_type, inputs, node.outputs, attributes)
         )
+
+    def _stored_input(self, site: LoweringSite, lowered: LoweredOperator, index: int) -> str:
+        """The name that input ``index`` has on the board; constants are entered there."""
+        given = site.inputs[index] if index < len(site.inputs) else None
+        if index in lowered.parameters:
+            tensor = lowered.parameters[index]
+        elif given is not None and given.constant is not None:
+            tensor = stored_constant(given, self.target)
+        else:
+            return "" if given is None else given.name
+        if tensor is None:
+            return ""
+        self.parameters[tensor.name] = tensor
+        return tensor.name
 
     def _tabulated(
         self, op: Operator, site: LoweringSite, lowered: LoweredOperator
@@ -333,10 +338,9 @@ class _Walk:
         given, result = site.inputs[0], site.outputs[0]
         if given is None or given.quant is None or result.quant is None:
             return lowered
-        name = f"{op.op_type}_lut_{len(self.tables)}"
-        table = lookup_table(
-            op, name, given.quant.exponent, result.quant.exponent, self.target.rounding
-        )
+        exponents = (given.quant.exponent, result.quant.exponent)
+        name = f"{op.op_type}_lut"
+        table = tabulate(op.evaluate, name, exponents, self.target.rounding)
         return replace(lowered, tables=(table,))
 
     def result(self, metadata: dict[str, str]) -> LoweredModel:
