@@ -1,0 +1,236 @@
+/*
+ * The virtual board's application: server, store and reference engine as a Linux program.
+ *
+ * The line is stdin and stdout, flash is a file, memory is one block cut up at start. What the
+ * program decides here, a board's `main` decides by its chip; everything below is the same code.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hil_ref_engine.h"
+#include "hil_runner_faults.h"
+#include "hil_runner_flash.h"
+#include "hil_runner_line.h"
+#include "hil_runner_options.h"
+#include "hil_server.h"
+
+#define ENGINE_REFERENCE 0
+#define LATENCIES 4096
+#define LOWEST_BAUD 300u
+#define HIGHEST_BAUD 5000000u
+#define TICK_MS 100
+
+/* Shares of the memory; the engine's arena takes the rest. */
+#define INPUTS_SHARE 8
+#define CAPTURES_SHARE 8
+#define ROWS_SHARE 16
+
+typedef struct {
+    hil_options_t options;
+    hil_line_t line;
+    hil_file_flash_t flash;
+    hil_store_t store;
+    hil_inflate_t inflate;
+    hil_frame_decoder_t decoder;
+    hil_ref_state_t reference;
+    hil_engine_t engine;
+    hil_engine_t faulty_engine; /* what the server sees: `engine` under the faults */
+    hil_server_engine_t engines[1];
+    uint32_t latencies[LATENCIES];
+    hil_server_t server;
+} runner_t;
+
+/* --- The port ----------------------------------------------------------------------------- */
+
+static void port_write(void *user, const uint8_t *data, size_t size)
+{
+    runner_t *runner = user;
+    hil_faults_write(&runner->options.faults, data, size);
+}
+
+static uint64_t port_now_ns(void *user)
+{
+    struct timespec now;
+    (void)user;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool port_can_baud(void *user, uint32_t baud)
+{
+    (void)user;
+    return baud >= LOWEST_BAUD && baud <= HIGHEST_BAUD;
+}
+
+/* A pipe has no rate; who owns the serial port in front of it sees the BAUD message pass. */
+static void port_set_baud(void *user, uint32_t baud)
+{
+    (void)user;
+    (void)baud;
+}
+
+static void port_reboot(void *user)
+{
+    (void)user;
+    exit(HIL_EXIT_REBOOT);
+}
+
+/* --- Memory ------------------------------------------------------------------------------- */
+
+static size_t share(size_t whole, size_t part)
+{
+    return whole / part / 16 * 16;
+}
+
+/* Cuts the board's memory up; the pieces are 16-byte aligned. */
+static bool cut_memory(hil_server_config_t *config, size_t psram)
+{
+    size_t inputs = share(psram, INPUTS_SHARE);
+    size_t captures = share(psram, CAPTURES_SHARE);
+    size_t rows = share(psram, ROWS_SHARE);
+    uint8_t *memory = aligned_alloc(16, psram / 16 * 16);
+    if (memory == NULL) {
+        return false;
+    }
+    config->inputs = memory;
+    config->inputs_size = inputs;
+    memory += inputs;
+    config->captures = memory;
+    config->captures_size = captures;
+    memory += captures;
+    config->rows = (hil_row_t *)(void *)memory;
+    config->row_capacity = (uint32_t)(rows / sizeof(hil_row_t));
+    memory += rows;
+    config->arena = memory;
+    config->arena_size = psram / 16 * 16 - inputs - captures - rows;
+    return true;
+}
+
+/* --- Start and loop ----------------------------------------------------------------------- */
+
+/* What a chip says before its application speaks frames. */
+static void print_banner(runner_t *runner)
+{
+    const hil_identity_t *identity = &runner->options.identity;
+    char text[512];
+    int size = snprintf(text, sizeof(text),
+                        "\r\nESP-ROM:%s (virtual)\r\n"
+                        "rst: %s, boot: SPI_FAST_FLASH_BOOT\r\n"
+                        "I (24) boot: chip revision %s\r\n"
+                        "I (230) app: espdl-hil runner %s\r\n",
+                        identity->target, identity->reset_reason, identity->chip_revision,
+                        identity->firmware_version);
+    size_t length = size < 0 ? 0 : (size_t)size;
+    hil_line_write(&runner->line, (const uint8_t *)text,
+                   length < sizeof(text) ? length : sizeof(text) - 1);
+}
+
+static bool start(runner_t *runner)
+{
+    hil_options_t *options = &runner->options;
+    options->identity.window = HIL_LINE_WINDOW;
+    options->identity.chunk_size = HIL_CHUNK_MAX;
+    hil_server_config_t config = {
+        .port =
+            {
+                .user = runner,
+                .write = port_write,
+                .now_ns = port_now_ns,
+                .can_baud = port_can_baud,
+                .set_baud = port_set_baud,
+                .reboot = port_reboot,
+            },
+        .identity = options->identity,
+        .store = &runner->store,
+        .inflate = &runner->inflate,
+        .engines = runner->engines,
+        .engine_count = 1,
+        .kernels = options->kernels,
+        .latencies = runner->latencies,
+        .latency_capacity = LATENCIES,
+    };
+    if (!hil_file_flash_open(&runner->flash, options->flash_path, options->store_offset,
+                             options->store_size)) {
+        return false;
+    }
+    hil_flash_t flash = hil_file_flash_face(&runner->flash);
+    if (hil_store_mount(&runner->store, &flash) != HIL_OK) {
+        fputs("hil_runner: cannot mount the model store\n", stderr);
+        return false;
+    }
+    if (!cut_memory(&config, options->psram_bytes) || !hil_line_open(&runner->line)) {
+        perror("hil_runner");
+        return false;
+    }
+    hil_ref_engine_init(&runner->engine, &runner->reference);
+    hil_faults_begin(&options->faults, &runner->line, options->kernels, &runner->reference,
+                     &runner->engine, &runner->faulty_engine);
+    runner->engines[0] =
+        (hil_server_engine_t){.id = ENGINE_REFERENCE, .engine = &runner->faulty_engine};
+    hil_frame_decoder_begin(&runner->decoder);
+    hil_server_begin(&runner->server, &config);
+    return true;
+}
+
+static void handle_received(runner_t *runner)
+{
+    for (;;) {
+        size_t size;
+        const uint8_t *bytes = hil_line_peek(&runner->line, &size);
+        if (size == 0) {
+            return;
+        }
+        hil_packet_t packet;
+        bool found;
+        /* Dropped before the packet is handled: a write while handling may move the buffer. */
+        hil_line_drop(&runner->line,
+                      hil_frame_feed(&runner->decoder, bytes, size, &packet, &found));
+        if (found) {
+            hil_faults_handle(&runner->options.faults, &runner->server, &packet);
+        }
+    }
+}
+
+static void on_terminate(int signal_number)
+{
+    (void)signal_number;
+    _exit(EXIT_SUCCESS); /* flash is mapped shared: what was written stays */
+}
+
+static void set_signals(void)
+{
+    struct sigaction terminate = {.sa_handler = on_terminate};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGTERM, &terminate, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    static runner_t runner;
+    int exit_code;
+    if (!hil_options_read(&runner.options, argc, argv, &exit_code)) {
+        return exit_code;
+    }
+    set_signals();
+    if (!start(&runner)) {
+        return EXIT_FAILURE;
+    }
+    print_banner(&runner);
+    static const char READY[] = "runner ready";
+    if (!runner.options.faults.mute) {
+        hil_server_log(&runner.server, HIL_LOG_INFO, READY, sizeof(READY) - 1);
+    }
+    while (!runner.line.closed) {
+        hil_line_wait(&runner.line, runner.server.baud_on_trial ? TICK_MS : -1);
+        handle_received(&runner);
+        hil_server_tick(&runner.server);
+    }
+    return EXIT_SUCCESS;
+}
