@@ -1,0 +1,76 @@
+"""Command-line options, and the boards they select.
+
+The law of this file: every option begins with ``--board`` or ``--hil``, so that none clashes with
+pytest-embedded's (``--target``, ``--port``, ``--baud``, …).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from espdl_hil.errors import ConfigError
+
+if TYPE_CHECKING:
+    from espdl_hil.boards.inventory import Board
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register the options."""
+    group = parser.getgroup("espdl-hil", "models on ESP32 boards (espdl-hil)")
+    group.addoption(
+        "--board",
+        action="append",
+        default=[],
+        metavar="NAME|TARGET|TAG|all",
+        help="run on these boards; repeatable, comma lists. A target, a tag or 'all' means "
+        "physical boards; a virtual board is used only when named ('virtual' names all of them).",
+    )
+    group.addoption(
+        "--boards",
+        default=None,
+        metavar="FILE",
+        help="the inventory (default: boards.yaml in the root folder, else the shipped virtual "
+        "boards).",
+    )
+    group.addoption(
+        "--hil-report",
+        default=None,
+        metavar="DIR",
+        help="write report.html and results.json there.",
+    )
+
+
+def selected_boards(config: pytest.Config) -> tuple[Board, ...]:
+    """The boards that ``--board`` asks for, each once, in the order asked; none without it.
+
+    Raises:
+        pytest.UsageError: unknown board, or a mistake in the inventory.
+    """
+    words = [word.strip() for option in config.getoption("--board") for word in option.split(",")]
+    words = [word for word in words if word]
+    if not words:
+        return ()
+    given = config.getoption("--boards")
+    from espdl_hil.boards.inventory import load_inventory, select_boards
+
+    try:
+        inventory = load_inventory(_inventory_file(config, given))
+        return tuple(select_boards(inventory, words))
+    except ConfigError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def report_folder(config: pytest.Config) -> Path | None:
+    """Where reports go, absolute; ``None`` without ``--hil-report``."""
+    folder = config.getoption("--hil-report")
+    return None if folder is None else config.invocation_params.dir / folder
+
+
+def _inventory_file(config: pytest.Config, given: str | None) -> Path | None:
+    if given is not None:
+        return config.invocation_params.dir / given
+    beside = config.rootpath / "boards.yaml"
+    return beside if beside.is_file() else None
