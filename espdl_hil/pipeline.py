@@ -6,12 +6,14 @@ The law of this file: it connects stages and holds no logic of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from espdl_hil import espdl
 from espdl_hil.calibration.collect import collect
 from espdl_hil.calibration.samples import Samples
 from espdl_hil.errors import ConfigError
@@ -22,7 +24,10 @@ from espdl_hil.lowering import check, lower, to_real, to_stored
 from espdl_hil.passes import simplify
 from espdl_hil.quantizer import QuantizeConfig, assign, calibrated_values
 from espdl_hil.simulator import Simulator
-from espdl_hil.targets import Target
+from espdl_hil.targets import TARGETS, Target, target_named
+
+Model = str | Path | bytes | LoweredModel
+"""Wherever a lowered model is: an ``.espdl`` file, its bytes, or itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +180,65 @@ def _decibels(signal: float, noise: float) -> float:
     if noise == 0.0:
         return math.inf
     return 10.0 * math.log10(signal / noise) if signal else -math.inf
+
+
+def simulate(
+    model: Model,
+    inputs: Mapping[str, Array] | None = None,
+    target: str | Target | None = None,
+    *,
+    keep: Collection[str] | Literal["all"] | None = None,
+) -> dict[str, Array]:
+    """Compute what a board computes, as integers in the stored layout.
+
+    Args:
+        model: an ``.espdl`` file (path or bytes; of a pack, its first member), or a lowered model.
+        inputs: integers by input name, in stored layout and dtype; ``None`` takes the file's own
+            test inputs.
+        target: whose arithmetic; the file's metadata decide where it is ``None``. ``"c"`` means
+            the esp32 class.
+        keep: names of the values to return; ``"all"`` for every node output, ``None`` for the
+            graph outputs.
+
+    Raises:
+        ConfigError: no such target; the file names none, or one with other kernels.
+        FormatError: the file is malformed.
+        ModelError: unsupported nodes (all at once), inputs that do not fit, a node that the
+            target computes wrongly.
+    """
+    loaded = load_model(model)
+    return Simulator(loaded, resolve_target(loaded, target)).run(inputs, keep)
+
+
+def load_model(model: Model) -> LoweredModel:
+    """A lowered model from wherever it is: a file, its bytes, or itself."""
+    if isinstance(model, LoweredModel):
+        return model
+    return espdl.read(model) if isinstance(model, bytes) else espdl.read_file(model)
+
+
+def resolve_target(model: LoweredModel, target: str | Target | None) -> Target:
+    """The target that a model runs on: the one asked for, else the one that the file names.
+
+    Raises:
+        ConfigError: neither says; an unknown name; or the two have different kernels, so that the
+            file's weights would be read in the wrong order.
+    """
+    named = model.metadata.get("target")
+    asked = target_named(target) if isinstance(target, str) else target
+    if named is None:
+        if asked is None:
+            known = ", ".join(known.name for known in TARGETS)
+            raise ConfigError(
+                "the file does not say which target it is for", hint=f"give one of: {known}, c"
+            )
+        return asked
+    declared = target_named(named)
+    if asked is None:
+        return declared
+    if asked.kernels != declared.kernels:
+        raise ConfigError(
+            f"the file is for {named}, which computes differently from {asked.name}",
+            hint=f"export the model for {asked.name}, or run it as {declared.name}",
+        )
+    return asked

@@ -74,7 +74,7 @@ def round_float(x: Floats, rounding: Rounding) -> Floats:
 
 def saturate(x: npt.NDArray[Any], dtype: npt.DTypeLike) -> Ints:
     """Clip whole numbers (integer or float) to the range of an integer type and convert."""
-    limits = np.iinfo(np.dtype(dtype))  # type: ignore[type-var]
+    limits = np.iinfo(np.dtype(dtype))
     clipped: Ints = np.clip(x, limits.min, limits.max).astype(dtype)
     return clipped
 

@@ -24,7 +24,7 @@ from espdl_hil.ir.operator import (
 )
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import normal_axis, required
-from espdl_hil.ops._shapes import optional_integers
+from espdl_hil.ops._shapes import constant_integers, optional_integers, stored_axis
 
 Self = TypeVar("Self", bound="Reduction")
 

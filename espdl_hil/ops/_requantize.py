@@ -13,7 +13,7 @@ import numpy as np
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, Operand
-from espdl_hil.ir.types import Array
+from espdl_hil.ir.types import Array, Floats
 from espdl_hil.numerics import quantize, saturate, scale_of, shift_round
 from espdl_hil.ops._plain import Plain, required
 from espdl_hil.targets import RequantizeLimits
@@ -49,7 +49,8 @@ def assigned(x: Operand, output: ValueInfo, at: Execution) -> Array:
         return source
     if source.dtype.kind == "f" and str(wanted) in _QUANTIZED:
         # The scale is a float32 also where the elements are double.
-        scaled = source * source.dtype.type(scale_of(-output.exponent))
+        scale = scale_of(-output.exponent).astype(source.dtype)
+        scaled: Floats = np.multiply(source, scale)
         return quantize(scaled, wanted, at.target.rounding)
     if str(source.dtype) not in _QUANTIZED or str(wanted) not in (*_QUANTIZED, "float32"):
         raise ModelError(f"the board does not convert {source.dtype} to {wanted}")

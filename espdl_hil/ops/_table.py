@@ -108,5 +108,4 @@ def look_up(x: Operand, table: Tensor, at: Execution) -> Array:
     if step & (step - 1) or (step > 1 and step * (entries.size - 1) != 65536):
         raise ModelError(f"{entries.size} entries do not divide the int16 range into equal steps")
     positions = x.array.astype(np.int64) + 32768
-    found = entries[shift_round(positions, step.bit_length() - 1, at.target.rounding)]
-    return found
+    return entries[shift_round(positions, step.bit_length() - 1, at.target.rounding)]

@@ -85,7 +85,7 @@ class Window:
             self.dilations[1] * (self.kernel[1] - 1) + 1,
         )
 
-    def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
+    def output_size(self, size: tuple[int, ...]) -> tuple[int, int]:
         """Height and width of the output for an input of ``size``."""
         top, left, bottom, right = self.pads
         padded = (size[0] + top + bottom, size[1] + left + right)
@@ -96,7 +96,7 @@ class Window:
             raise ModelError(f"a window of {self.extent} does not fit into {padded}")
         return out[0], out[1]
 
-    def refuse_unsafe(self, size: tuple[int, int]) -> None:
+    def refuse_unsafe(self, size: tuple[int, ...]) -> None:
         """Refuse inputs for which ESP-DL's border loops read past the tensor.
 
         Raises:

@@ -19,4 +19,4 @@ class Add(RawArithmetic):
 
     def combine(self, left: Array, right: Array) -> Array:
         """``left + right``."""
-        return left + right  # type: ignore[operator, no-any-return]
+        return left + right  # type: ignore[operator]

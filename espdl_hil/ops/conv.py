@@ -142,8 +142,9 @@ class Conv(Operator):
             at.memo["layer"] = layer
         kernel = weights.array.shape[: x.array.ndim - 2]
         window = Window.of(kernel, self.strides, self.dilations, self.pads)
-        window.refuse_unsafe(image.shape[:2])
-        window.output_size(image.shape[:2])
+        size = (image.shape[0], image.shape[1])
+        window.refuse_unsafe(size)
+        window.output_size(size)
         peak = peak_of(image)
         if isinstance(layer, DepthwiseMac):
             padded = window.padded(image.astype(layer.type_for(peak)), 0)

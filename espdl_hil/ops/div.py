@@ -42,7 +42,7 @@ class Div(Plain):
                 quotient = dividend * factor / divisor
         result = quantize(quotient, outputs[0].dtype.numpy, at.target.rounding)
         limits = np.iinfo(a.dtype)  # type: ignore[type-var]
-        infinite = np.where(a > 0, limits.max, limits.min).astype(a.dtype)
+        infinite = np.where(np.greater(a, 0), limits.max, limits.min).astype(a.dtype)
         by_table = a.dtype == np.int8 and 1 in (a.size, b.size)
         if by_table and loop.left != 1:
             # The table converts an infinite float to an integer, which C leaves undefined; the

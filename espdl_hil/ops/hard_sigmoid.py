@@ -49,4 +49,5 @@ class HardSigmoid(Tabulated):
     def compute(self, x: Float32s) -> Float32s:
         """Source: esp-dl 12c0616 dl_module_hard_sigmoid.hpp."""
         line = np.float32(self.alpha) * x + np.float32(self.beta)
-        return np.clip(line, np.float32(0), np.float32(1))
+        clipped: Float32s = np.clip(line, np.float32(0), np.float32(1))
+        return clipped

@@ -27,4 +27,5 @@ class HardSwish(Tabulated):
     def evaluate(self, x: Floats) -> Floats:
         """``x * relu6(x + 3) / 6`` in float32."""
         single = x.astype(np.float32)
-        return single * np.clip(single + np.float32(3), 0, 6) / np.float32(6)
+        clipped: Float32s = np.clip(single + np.float32(3), 0, 6)
+        return single * clipped / np.float32(6)

@@ -10,11 +10,21 @@ import numpy as np
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
-from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.lowered import Tensor, ValueInfo
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array, Ints
 from espdl_hil.numerics import saturate, shift_round, wrap
 from espdl_hil.ops._plain import required
+from espdl_hil.ops._stored import quantized, tabulate
 from espdl_hil.ops._table import look_up, table_named
 from espdl_hil.targets import Overflow
 
@@ -43,6 +53,49 @@ class PRelu(Operator):
         """The table's name, where there is one."""
         return {"lut": Attribute.of(self.lut)} if self.lut else {}
 
+    def check(self, site: LoweringSite) -> None:
+        """Refuse slopes that are not one, or one per channel of an image."""
+        x, slopes = site.inputs[0], site.inputs[1]
+        assert x is not None
+        assert slopes is not None
+        if slopes.constant is None:
+            raise ModelError("slopes computed at run time")
+        if slopes.constant.size != 1 and (
+            len(x.shape) != 4 or slopes.constant.size != x.shape[1] or len(slopes.shape) < 3
+        ):
+            raise ModelError(
+                f"slopes of shape {list(slopes.shape)} for {list(x.shape)}",
+                hint="one slope, or one per channel of an image",
+            )
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """One slope in int8 becomes a table; else the slopes stay, as ``[C, 1, 1]``."""
+        x, slopes, y = site.inputs[0], site.inputs[1], site.outputs[0]
+        assert x is not None
+        assert slopes is not None
+        assert slopes.constant is not None
+        assert slopes.quant is not None
+        if x.quant is None or y.quant is None:
+            raise ModelError("a PRelu of floats", hint="only quantized ones are lowered")
+        single = slopes.constant.size == 1
+        count = 1 if single and site.bits == 8 else x.shape[1] if len(x.shape) > 1 else 1
+        spread = np.broadcast_to(slopes.constant.ravel(), (count,)).reshape(-1, 1, 1)
+        tensor = Tensor.of(
+            slopes.name,
+            quantized(spread, slopes.quant, site.target.rounding),
+            exponents=slopes.quant.exponents,
+        )
+        if not (single and site.bits == 8):
+            return LoweredOperator(self.op_type, {}, {1: tensor})
+        slope = np.float32(slopes.constant.ravel()[0])
+        table = tabulate(
+            lambda real: np.where(real >= 0, real, real * slope),
+            f"{self.op_type}_lut",
+            (x.quant.exponent, y.quant.exponent),
+            site.target.rounding,
+        )
+        return LoweredOperator(self.op_type, {}, {1: tensor}, (table,))
+
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
@@ -53,7 +106,7 @@ class PRelu(Operator):
         slopes = required(inputs, 1)
         alpha = _per_channel(x, slopes)
         if x.array.dtype.kind == "f":
-            return (np.where(x.array >= 0, x.array, np.multiply(x.array, alpha)),)
+            return (np.where(np.less(x.array, 0), np.multiply(x.array, alpha), x.array),)
         bits = 8 * x.array.dtype.itemsize
         kernel = at.target.prelu[bits]
         rescale = output.exponent - x.exponent
