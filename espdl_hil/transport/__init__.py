@@ -1,1 +1,20 @@
-"""transport."""
+"""Lines of bytes to a board: serial ports, child programs, a loopback, and a bad cable."""
+
+from espdl_hil.transport.base import Transport
+from espdl_hil.transport.faults import FaultyTransport, LineFaults
+from espdl_hil.transport.loopback import LoopbackTransport, ManualClock
+from espdl_hil.transport.process import ProcessTransport
+from espdl_hil.transport.serial import DEFAULT_BAUD, FoundPort, SerialTransport, found_ports
+
+__all__ = [
+    "DEFAULT_BAUD",
+    "FaultyTransport",
+    "FoundPort",
+    "LineFaults",
+    "LoopbackTransport",
+    "ManualClock",
+    "ProcessTransport",
+    "SerialTransport",
+    "Transport",
+    "found_ports",
+]

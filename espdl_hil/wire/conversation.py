@@ -25,7 +25,6 @@ T = TypeVar("T")
 ENGINE_IDS: Mapping[Engine, int] = {Engine.REFERENCE: 0, Engine.ESPDL: 1}
 MAX_CHUNK_BYTES = 4096
 _TICK_US = 0.1  # latencies travel in units of 100 ns
-_READ_HEAD_BYTES = 4  # the size field in front of captured bytes
 
 
 class Perform(Protocol):
@@ -272,8 +271,10 @@ class Conversation:
         if row is None:
             raise ModelError("no node of the model computes this value", value=name)
         size_bytes = int(np.prod(row.dims, dtype=np.int64)) * _dtype(row.dtype).numpy.itemsize
-        chunk = self._chunk_bytes - _READ_HEAD_BYTES
-        pieces = [m.ReadCapture(run_id, slot, at, size) for at, size in _chunks(size_bytes, chunk)]
+        pieces = [
+            m.ReadCapture(run_id, slot, at, size)
+            for at, size in _chunks(size_bytes, self._chunk_bytes)
+        ]
         answers = cast("tuple[m.CaptureBytes, ...]", self._perform(AskAll(pieces), QUICK))
         for answer in answers:
             if answer.whole_size != size_bytes:

@@ -1,0 +1,219 @@
+"""Serial ports by pyserial: devices, pseudo terminals, ``rfc2217://``, ``socket://`` and others.
+
+The law of this file: nothing else imports ``serial``. A port that cannot be had is a typed error
+that says what to do about it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import serial
+from serial.tools import list_ports
+
+from espdl_hil.errors import (
+    BoardBusyError,
+    BoardError,
+    BoardNotFoundError,
+    DeadlineError,
+    DisconnectedError,
+    TransportError,
+)
+from espdl_hil.transport.base import Transport
+
+DEFAULT_BAUD = 115200
+_POLL_S = 0.02  # longest wait of one read on a port without a descriptor
+_WRITE_DEADLINE_S = 10.0
+_READ_BYTES = 65536
+_RESET_PULSE_S = 0.1  # EN of the usual board charges a capacitor; esptool holds it as long
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPort:
+    """A serial port of this machine.
+
+    Attributes:
+        device: path or name to open it by.
+        description: what the system says about it.
+        vid, pid: USB identifiers; ``None`` where it is no USB device.
+        serial_number: of the USB device; empty where it has none.
+        location: USB topology, stable for one socket.
+        problem: why it cannot be opened; empty where it can. A port without permission is a
+            found port, not a missing one.
+    """
+
+    device: str
+    description: str
+    vid: int | None
+    pid: int | None
+    serial_number: str
+    location: str
+    problem: str
+
+
+def found_ports() -> tuple[FoundPort, ...]:
+    """Return the serial ports of this machine, sorted by device."""
+    return tuple(
+        FoundPort(
+            device=info.device,
+            description=info.description or "",
+            vid=info.vid,
+            pid=info.pid,
+            serial_number=info.serial_number or "",
+            location=info.location or "",
+            problem=_problem(info.device),
+        )
+        for info in sorted(list_ports.comports(), key=lambda info: str(info.device))
+    )
+
+
+class SerialTransport(Transport):
+    """An exclusively opened serial port.
+
+    Args:
+        url: a device path, or any URL that pyserial opens.
+        baud: line rate; ignored where there is none.
+
+    Raises:
+        BoardNotFoundError: there is no such port.
+        BoardBusyError: another process has it open.
+        TransportError: it cannot be opened, for instance without permission.
+    """
+
+    def __init__(self, url: str, baud: int = DEFAULT_BAUD) -> None:
+        self._url = url
+        remote = url.startswith("rfc2217://")
+        try:
+            # Modem lines stay as pyserial opens them: both asserted, which on the usual
+            # DTR/RTS circuit means neither reset nor boot mode, so that opening disturbs nobody.
+            self._serial = serial.serial_for_url(
+                url,
+                baudrate=baud,
+                # RFC 2217 negotiates all settings again, slowly, when a timeout changes, and
+                # refuses a write timeout; so its timeout is set here, once and for good.
+                timeout=_POLL_S if remote else 0,
+                write_timeout=None if remote else _WRITE_DEADLINE_S,
+                exclusive=None if "://" in url else True,
+            )
+        except (serial.SerialException, OSError, ValueError) as cause:
+            raise _opening_failed(url, cause) from cause
+        self._descriptor = self._find_descriptor()
+
+    @property
+    def port(self) -> str:
+        """The URL or device path."""
+        return self._url
+
+    def read(self, deadline_s: float) -> bytes:
+        """Return what is there, waiting up to ``deadline_s`` for the first byte."""
+        try:
+            if self._descriptor is not None:
+                if not select.select([self._descriptor], [], [], max(deadline_s, 0.0))[0]:
+                    return b""
+                return bytes(self._serial.read(_READ_BYTES))
+            return self._poll(deadline_s)
+        except (serial.SerialException, OSError, TypeError, ValueError) as cause:
+            # TypeError and ValueError: pyserial after the descriptor was closed underneath it.
+            self._gone(cause)
+
+    def write(self, data: bytes) -> None:
+        """Write all of ``data``."""
+        try:
+            self._serial.write(data)
+        except serial.SerialTimeoutException as cause:
+            raise DeadlineError(
+                f"{len(data)} bytes were not taken for {_WRITE_DEADLINE_S:g} s",
+                port=self._url,
+                hint="the board or its USB bridge hangs; unplug and plug it again",
+            ) from cause
+        except (serial.SerialException, OSError, TypeError, ValueError) as cause:
+            self._gone(cause)
+
+    def close(self) -> None:
+        """Close the port."""
+        with contextlib.suppress(serial.SerialException, OSError):
+            self._serial.close()
+
+    def reset(self) -> bool:
+        """Pulse EN by RTS with DTR released; ``False`` where the port has no modem lines."""
+        try:
+            self._serial.dtr = False
+            self._serial.rts = True
+            time.sleep(_RESET_PULSE_S)
+            self._serial.rts = False
+        except OSError as cause:
+            if cause.errno in (errno.ENOTTY, errno.EINVAL):
+                return False
+            self._gone(cause)
+        except serial.SerialException as cause:
+            self._gone(cause)
+        # A socket accepts the lines and does nothing with them.
+        return not self._url.startswith("socket://")
+
+    def set_baud(self, baud: int) -> None:
+        """Change the line rate."""
+        try:
+            self._serial.baudrate = baud
+        except (serial.SerialException, OSError, ValueError) as cause:
+            raise TransportError(
+                f"the port cannot do {baud} baud: {cause}", port=self._url
+            ) from cause
+
+    def _find_descriptor(self) -> int | None:
+        try:
+            return int(self._serial.fileno())
+        except (AttributeError, OSError):  # rfc2217 reads in a thread of its own
+            return None
+
+    def _poll(self, deadline_s: float) -> bytes:
+        # Each read waits up to _POLL_S by itself, see the constructor.
+        end = time.monotonic() + deadline_s
+        while True:
+            data = bytes(self._serial.read(max(1, self._serial.in_waiting)))
+            if data or time.monotonic() >= end:
+                return data
+
+    def _gone(self, cause: BaseException) -> NoReturn:
+        raise DisconnectedError(
+            f"the port went away ({cause})",
+            port=self._url,
+            hint="was the board unplugged, or did its USB device restart?",
+        ) from cause
+
+
+def _opening_failed(url: str, cause: Exception) -> BoardError:
+    number = getattr(cause, "errno", None)
+    if number == errno.EACCES:
+        return TransportError(
+            "no permission to open the port",
+            port=url,
+            hint="add your user to the group that owns it (often `sudo usermod -aG dialout "
+            "$USER`) and log in again",
+        )
+    if number == errno.EBUSY or "exclusively lock" in str(cause):
+        return BoardBusyError(
+            "another program has the port open",
+            port=url,
+            hint="close the serial monitor; `fuser -v PORT` says which program it is",
+        )
+    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        return BoardNotFoundError(
+            "there is no such port", port=url, hint="`espdl-hil boards` lists the ports found"
+        )
+    return TransportError(f"the port cannot be opened: {cause}", port=url)
+
+
+def _problem(device: str) -> str:
+    path = Path(device)
+    if not path.is_absolute():
+        return ""  # a name of another system, where opening is the only way to know
+    if not path.exists():
+        return "gone"
+    return "" if os.access(path, os.R_OK | os.W_OK) else "permission denied"
