@@ -89,9 +89,14 @@ def quantize(
         ConfigError: no calibration data and no random samples asked for.
         ModelError: the model or the data is not what we support; all findings at once.
     """
-    from espdl_hil.frontend.evaluate import FloatModel
-    from espdl_hil.frontend.onnx_import import import_onnx
-
+    try:
+        from espdl_hil.frontend.evaluate import FloatModel
+        from espdl_hil.frontend.onnx_import import import_onnx
+    except ImportError as error:
+        raise ConfigError(
+            f"{error.name} is not installed",
+            hint="quantizing needs an extra: pip install 'espdl-hil[quantize]'",
+        ) from error
     if calibration is None and not config.random_samples:
         raise ConfigError(
             "no calibration data",

@@ -162,13 +162,14 @@ class LoweredOperator:
     Attributes:
         op_type: as ESP-DL registers it.
         attributes: without ``quant_type``, which the stage adds.
-        parameters: replacement of constant inputs by index, packed and quantized.
+        parameters: replacement of constant inputs by index, packed and quantized; ``None`` omits
+            the input.
         tables: further parameters that attributes refer to by name.
     """
 
     op_type: str
     attributes: Mapping[str, Attribute]
-    parameters: Mapping[int, Tensor]
+    parameters: Mapping[int, Tensor | None]
     tables: tuple[Tensor, ...] = ()
 
 

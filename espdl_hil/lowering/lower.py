@@ -313,9 +313,7 @@ class _Walk:
             attributes["lut"] = Attribute.of(name)
         count = max(len(site.inputs), *(index + 1 for index in lowered.parameters), 0)
         inputs = tuple(self._stored_input(site, lowered, index) for index in range(count))
-        self.nodes.append(
-            LoweredNode(node.name, lowered.op_type, inputs, node.outputs, attributes)
-        )
+        self.nodes.append(LoweredNode(node.name, lowered.op_type, inputs, node.outputs, attributes))
 
     def _stored_input(self, site: LoweringSite, lowered: LoweredOperator, index: int) -> str:
         """The name that input ``index`` has on the board; constants are entered there."""

@@ -5,14 +5,16 @@ The law of this file: the only place where a weight or bias becomes an integer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.layouts import FilterKind, filter_dims, filter_doc, pack_filter
 from espdl_hil.ir.lowered import Tensor
-from espdl_hil.ir.operator import LoweringSite, Operator, Site
-from espdl_hil.ir.types import Array, Ints, QuantParams
+from espdl_hil.ir.operator import LoweringSite, Site
+from espdl_hil.ir.types import Array, Floats, Ints, QuantParams
 from espdl_hil.numerics import quantize
 from espdl_hil.targets import Rounding, Target
 
@@ -59,9 +61,9 @@ def weighted(site: LoweringSite) -> tuple[Site, Site]:
     return x, weights
 
 
-def stored_weights(site: LoweringSite, kind: FilterKind) -> dict[int, Tensor]:
+def stored_weights(site: LoweringSite, kind: FilterKind) -> dict[int, Tensor | None]:
     """Inputs 1 and 2 of a multiply-accumulate node as parameters."""
-    parameters = {1: stored_filter(site, kind)}
+    parameters: dict[int, Tensor | None] = {1: stored_filter(site, kind)}
     if len(site.inputs) > 2 and site.inputs[2] is not None:
         parameters[2] = stored_bias(site)
     return parameters
@@ -111,18 +113,21 @@ def stored_bias(site: LoweringSite) -> Tensor:
     )
 
 
-def lookup_table(op: Operator, name: str, given: int, result: int, rounding: Rounding) -> Tensor:
-    """The 256 int8 results of ``op`` for the inputs -128 … 127, in that order.
+def tabulate(
+    function: Callable[[Floats], Floats], name: str, exponents: tuple[int, int], rounding: Rounding
+) -> Tensor:
+    """The 256 int8 results of ``function`` for the inputs -128 … 127, in that order.
 
     Args:
-        op: a function of one value.
+        function: float32 to float32.
         name: of the table in the file.
-        given: exponent of the input.
-        result: exponent of the output, and of the table (the board asserts that they are equal).
+        exponents: of the input, and of the output; the table has the output's, as the board
+            asserts.
         rounding: the target's.
     """
+    given, result = exponents
     x = np.ldexp(np.arange(-128, 128, dtype=np.float32), given)
     with np.errstate(all="ignore"):
-        y = op.evaluate(x).astype(np.float32, copy=False)
+        y = function(x).astype(np.float32, copy=False)
     entries = quantized(np.nan_to_num(y), QuantParams((result,), 8), rounding)
     return Tensor.of(name, entries, exponents=(result,))

@@ -10,12 +10,22 @@ import numpy as np
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
-from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.lowered import Tensor, ValueInfo
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._plain import required
 from espdl_hil.ops._requantize import assigned
+from espdl_hil.ops._stored import quantized, tabulate
 from espdl_hil.ops._table import look_up, table_named
 
 
@@ -29,7 +39,11 @@ class Clip(Operator):
 
     op_type: ClassVar[str] = "Clip"
     traits: ClassVar[Traits] = Traits(
-        LayoutRule.PASSIVE, ExponentRule.CALIBRATED, bounds=True, index_inputs=(1, 2)
+        LayoutRule.PASSIVE,
+        ExponentRule.CALIBRATED,
+        bounds=True,
+        index_inputs=(1, 2),
+        attribute_inputs=(("min", 1), ("max", 2)),
     )
 
     lut: str = ""
@@ -42,6 +56,32 @@ class Clip(Operator):
     def to_attributes(self) -> Mapping[str, Attribute]:
         """The table's name, where there is one."""
         return {"lut": Attribute.of(self.lut)} if self.lut else {}
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """Both bounds as integers at x's exponent; in int8 also a table."""
+        x, y = site.inputs[0], site.outputs[0]
+        assert x is not None
+        if x.quant is None or y.quant is None:
+            raise ModelError("a Clip of floats", hint="only quantized ones are lowered")
+        low, high = _real_bound(site, 1, -np.inf), _real_bound(site, 2, np.inf)
+        rounding = site.target.rounding
+        parameters = {
+            index: Tensor.of(
+                f"{site.node}/{name}",
+                quantized(np.array([bound], dtype=np.float32), x.quant, rounding),
+                exponents=x.quant.exponents,
+            )
+            for index, (name, bound) in enumerate((("low", low), ("high", high)), start=1)
+        }
+        if site.bits != 8:
+            return LoweredOperator(self.op_type, {}, parameters)
+        table = tabulate(
+            lambda real: np.clip(real, low, high),
+            f"{self.op_type}_lut",
+            (x.quant.exponent, y.quant.exponent),
+            rounding,
+        )
+        return LoweredOperator(self.op_type, {}, parameters, (table,))
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
@@ -63,6 +103,14 @@ class Clip(Operator):
         clipped = np.clip(x.array, low, high).astype(np.float32)
         scaled = clipped * scale_of(x.exponent - output.exponent)
         return (quantize(scaled, output.dtype.numpy, at.target.rounding),)
+
+
+def _real_bound(site: LoweringSite, index: int, missing: float) -> np.float32:
+    """A constant bound; ``missing`` where the node omits it."""
+    given = site.inputs[index] if index < len(site.inputs) else None
+    if given is None or given.constant is None:
+        return np.float32(missing)
+    return np.float32(given.constant.ravel()[0])
 
 
 def _bound(inputs: Sequence[Operand | None], index: int, x: Operand) -> Array | None:

@@ -9,10 +9,19 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from espdl_hil.errors import ModelError
+from espdl_hil.errors import ModelError, UnsupportedAttributeError
 from espdl_hil.ir.attributes import Attribute, Attributes
-from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.lowered import Tensor, ValueInfo
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, round_float, saturate, scale_of, shift_round, wrap
 from espdl_hil.ops._plain import optional, required
@@ -66,6 +75,41 @@ class Resize(Operator):
             "mode": Attribute.of(self.mode),
             "nearest_mode": Attribute.of(self.nearest_mode),
         }
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse what the board computes otherwise than ONNX, or not at all."""
+        x, y = site.inputs[0], site.outputs[0]
+        assert x is not None
+        if site.bits != 8:
+            raise ModelError("Resize in int16: ESP-DL's kernel is empty")
+        ratios = [n / m for n, m in zip(y.shape[2:], x.shape[2:], strict=True)]
+        whole = all(ratio == int(ratio) for ratio in ratios)
+        mode = self.coordinate_transformation_mode
+        if self.mode == "nearest":
+            # Rounding down equals every other rule only where each element is repeated.
+            plain = mode == "asymmetric" and self.nearest_mode == "floor"
+            if not plain and not (whole and mode in ("asymmetric", "half_pixel")):
+                raise UnsupportedAttributeError(
+                    "coordinate_transformation_mode",
+                    f"{mode}, {self.nearest_mode}",
+                    "asymmetric with floor, or whole scales",
+                )
+            if site.target.vector and x.shape[1] < _VECTOR and ratios != [2.0, 2.0]:
+                raise ModelError(
+                    f"nearest Resize of {x.shape[1]} channels by {ratios}: the vector kernel of "
+                    f"{site.target.name} reads registers it never loaded",
+                    hint="use 16 or more channels, or scale both axes by 2",
+                )
+        elif mode not in ("half_pixel", "align_corners", "pytorch_half_pixel"):
+            raise UnsupportedAttributeError(
+                "coordinate_transformation_mode", mode, "half_pixel or align_corners"
+            )
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """Sizes of all axes, in ONNX order as the board indexes them."""
+        sizes = np.array(site.outputs[0].shape, dtype=np.int64)
+        tensor = Tensor.of(f"{site.node}/sizes", sizes)
+        return LoweredOperator(self.op_type, self.to_attributes(), {1: None, 2: None, 3: tensor})
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

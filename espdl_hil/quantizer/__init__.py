@@ -2,6 +2,7 @@
 
 from espdl_hil.quantizer.assign import assign, calibrated_values
 from espdl_hil.quantizer.config import QuantizeConfig
+from espdl_hil.quantizer.document import quantization_document
 from espdl_hil.quantizer.weights import WeightRange
 
-__all__ = ["QuantizeConfig", "WeightRange", "assign", "calibrated_values"]
+__all__ = ["QuantizeConfig", "WeightRange", "assign", "calibrated_values", "quantization_document"]

@@ -25,7 +25,7 @@ class QuantizeConfig:
 
     target: Target
     bits: int = 8
-    observer: Observer = Observer.MSE
+    observer: Observer = Observer.KL
     weights: WeightRange = WeightRange.MSE
     random_samples: int = 0
     seed: int = 0

@@ -1,0 +1,164 @@
+"""``espdl-hil quantize MODEL.onnx``: a model for a chip, with what was decided beside it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from espdl_hil import espdl, pipeline
+from espdl_hil.calibration.observers import Observer
+from espdl_hil.cli._arrays import read_arrays
+from espdl_hil.errors import ConfigError
+from espdl_hil.quantizer import QuantizeConfig, WeightRange, quantization_document
+from espdl_hil.targets import target_named
+
+HELP = "quantize an ONNX model and write it as .espdl, .info and .json"
+
+_RANDOM_SAMPLES = 32
+_COMPARED_SAMPLES = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="float model; only read")
+    parser.add_argument("--target", metavar="T", required=True, help="chip, such as esp32p4")
+    parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="integer width")
+    data = parser.add_mutually_exclusive_group()
+    data.add_argument(
+        "--calib",
+        type=Path,
+        metavar="CALIB.npz",
+        help="real inputs by name, samples first (default: random ones, with a warning)",
+    )
+    data.add_argument(
+        "--random-calib", type=_count, metavar="N", help="calibrate with N random samples"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of random samples")
+    parser.add_argument(
+        "--observer",
+        choices=[observer.value for observer in Observer],
+        default=Observer.KL.value,
+        help="how activation exponents are chosen (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=[method.value for method in WeightRange],
+        default=WeightRange.MSE.value,
+        help="how weight exponents are chosen (default: %(default)s)",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="OUT.espdl", required=True, help="overwritten"
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Quantize and write three files; 0 when they are there."""
+    output = _checked_output(arguments.output, arguments.model)
+    config = QuantizeConfig(
+        target=target_named(arguments.target),
+        bits=arguments.bits,
+        observer=Observer(arguments.observer),
+        weights=WeightRange(arguments.weights),
+        random_samples=0 if arguments.calib else arguments.random_calib or _RANDOM_SAMPLES,
+        seed=arguments.seed,
+    )
+    if not arguments.calib:
+        print(
+            f"espdl-hil: warning: calibrating with {config.random_samples} random samples; "
+            "give real inputs with --calib for a model that ships",
+            file=sys.stderr,
+        )
+    calibration = read_arrays(arguments.calib) if arguments.calib else None
+    start = time.perf_counter()
+    with _progress() as progress:
+        result = pipeline.quantize(
+            arguments.model, config, calibration, compare=_COMPARED_SAMPLES, progress=progress
+        )
+        progress("write", 0, 1)
+        document = quantization_document(result.model, config, result.calibration)
+        _write_together(
+            {
+                output: espdl.write(result.model),
+                output.with_suffix(".info"): espdl.info_text(result.model).encode(),
+                output.with_suffix(".json"): (json.dumps(document, indent=1) + "\n").encode(),
+            }
+        )
+    elapsed_s = time.perf_counter() - start
+    size_bytes = output.stat().st_size
+    print(f"{output}: {size_bytes} bytes for {config.target.name}, int{config.bits}")
+    print(f"calibrated with {result.calibration} ({config.observer.value}) in {elapsed_s:.1f} s")
+    for quality in result.quality:
+        print(
+            f"output {quality.output}: SQNR {quality.sqnr_db:.1f} dB"
+            f" on {quality.samples} calibration sample(s)"
+        )
+    return 0
+
+
+def _checked_output(output: Path, model: Path) -> Path:
+    """The output path, before time is spent on it."""
+    if output.suffix != ".espdl":
+        raise ConfigError("the output's name must end in .espdl", file=output)
+    if output.is_dir():
+        raise ConfigError("is a directory", file=output)
+    if not output.parent.is_dir():
+        raise ConfigError(
+            "the output's directory does not exist",
+            file=output.parent,
+            hint=f"create it: mkdir -p {output.parent}",
+        )
+    if not model.is_file():
+        raise ConfigError("there is no such model file", file=model)
+    return output
+
+
+def _write_together(files: Mapping[Path, bytes]) -> None:
+    """Write all files whole, or leave what was there: they appear only when all are complete."""
+    partials = {path: path.with_name(f".{path.name}.partial") for path in files}
+    try:
+        for path, data in files.items():
+            partials[path].write_bytes(data)
+        for path, partial in partials.items():
+            partial.replace(path)
+    finally:
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _progress() -> Iterator[pipeline.Progress]:
+    """A bar on a terminal, one line per stage elsewhere; both on stderr."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        seen: set[str] = set()
+
+        def plain(stage: str, done: int, total: int) -> None:
+            if stage not in seen:
+                seen.add(stage)
+                print(f"{stage} ...", file=sys.stderr, flush=True)
+
+        yield plain
+        return
+    columns = (TextColumn("{task.description:10}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task("", total=None)
+
+        def fancy(stage: str, done: int, total: int) -> None:
+            bars.update(task, description=stage, completed=done, total=total)
+
+        yield fancy
