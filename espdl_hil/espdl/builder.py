@@ -38,7 +38,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Data:
-    """A vector of plain elements: ``count`` of them, aligned to ``alignment``, zero-padded."""
+    """A vector of plain elements: ``count`` of them, aligned to ``alignment``, zero-padded.
+
+    The same object under several parents is stored once.
+    """
 
     octets: bytes
     count: int
@@ -90,7 +93,10 @@ class _Builder:
             for at in places:
                 self._patch(at, start)
         for at, data in self._data:
-            self._patch(at, self._place_data(data))
+            start = self._placed.get(id(data))
+            if start is None:
+                start = self._placed[id(data)] = self._place_data(data)
+            self._patch(at, start)
         self._pad(PAYLOAD_ALIGNMENT)
         return bytes(self._buffer)
 

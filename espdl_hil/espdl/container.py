@@ -157,12 +157,23 @@ def _aligned(size_bytes: int) -> int:
 
 def _word(data: bytes, offset: int, field: str) -> int:
     if offset + 4 > len(data):
-        raise FormatError(f"the file ends at {len(data)}", offset=offset, field=field)
+        raise FormatError(
+            f"the word lies at {offset}, the file ends at {len(data)}",
+            offset=len(data),
+            field=field,
+            hint="the file was cut, or is not complete yet",
+        )
     value: int = struct.unpack_from("<I", data, offset)[0]
     return value
 
 
 def _single_size(data: bytes, offset: int, field: str) -> int:
+    if offset + 4 > len(data):
+        raise FormatError(
+            f"the model lies at {offset}, the file ends at {len(data)}",
+            offset=len(data),
+            field=f"{field}.magic",
+        )
     magic = bytes(data[offset : offset + 4])
     header_bytes = _EDL_HEADER_BYTES.get(magic)
     if header_bytes is None:

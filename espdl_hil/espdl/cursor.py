@@ -21,8 +21,8 @@ _UINT32 = struct.Struct("<I")
 _INT32 = struct.Struct("<i")
 _SCALARS = {code: struct.Struct("<" + code) for code in "bBiqf"}
 
-_TABLE_COST = 32
-_STRING_COST = 16
+_TABLE_COST = 64
+_STRING_COST = 32
 _BUDGET_FACTOR = 8
 _BUDGET_FLOOR = 4096
 
@@ -36,16 +36,18 @@ class Cursor:
         hint: what to try, added to every message.
     """
 
-    __slots__ = ("_base", "_budget", "_hint", "_size", "payload")
+    __slots__ = ("_base", "_budget", "_hint", "_size", "_texts", "payload")
 
     def __init__(self, payload: bytes | memoryview, *, base: int, hint: str = "") -> None:
         self.payload = memoryview(payload)
         self._size = len(payload)
         self._base = base
         self._hint = hint
-        # Files may share strings and tables, so an honest file spends more than its size; the
-        # floor serves files of a few bytes.
+        # A table becomes an object of more bytes than it has in the file, so it costs more; even a
+        # file of nothing but the smallest tables (dimensions) stays below this factor. The floor
+        # serves files of a few bytes.
         self._budget = _BUDGET_FACTOR * self._size + _BUDGET_FLOOR
+        self._texts: dict[int, str] = {}
 
     def root(self) -> Table:
         """The root table."""
@@ -104,16 +106,21 @@ class Cursor:
         return start, count
 
     def text(self, position: int, field: str) -> str:
-        """The UTF-8 string at ``position``."""
+        """The UTF-8 string at ``position``; one object however often it is referred to."""
+        known = self._texts.get(position)
+        if known is not None:
+            return known
         start, count = self.vector(position, 1, field)
         self.spend(_STRING_COST, position, field)
         self.require(start, count + 1, field)
         if self.payload[start + count] != 0:
             raise self.error("the string lacks its terminating zero", start + count, field)
         try:
-            return str(self.payload[start : start + count], "utf-8")
+            text = str(self.payload[start : start + count], "utf-8")
         except UnicodeDecodeError as cause:
             raise self.error("the string is not UTF-8", start + cause.start, field) from cause
+        self._texts[position] = text
+        return text
 
     def table(self, position: int, path: str) -> Table:
         """The table at ``position``; its vtable is checked here, its fields when read."""

@@ -279,7 +279,7 @@ def _tensor_data(tensor: Tensor) -> tuple[schema.Field, Part]:
             value=tensor.name,
         )
     if not count:
-        return _EMPTY_DATA[tensor.dtype], Data(b"", 0, 8)
+        return _EMPTY_DATA[tensor.dtype], Data(b"", 0, schema.RAW_BLOCK_BYTES)
     block = schema.RAW_BLOCK_BYTES
     return schema.Tensor.RAW_DATA, Data(tensor.data, -(-wanted // block), block)
 
