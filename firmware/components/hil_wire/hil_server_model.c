@@ -200,6 +200,9 @@ void hil_server_on_model_erase(hil_server_t *server, hil_cursor_t *body)
     if (all || memcmp(named, server->session.sha256, HIL_SHA256_SIZE) == 0) {
         hil_server_unload(server);
     }
+    if (all || memcmp(named, server->upload.sha256, HIL_SHA256_SIZE) == 0) {
+        stop_upload(server); /* a later upload of it begins at its first byte */
+    }
     hil_status_t status = HIL_OK;
     if (!all) {
         status = hil_store_erase(store, named);

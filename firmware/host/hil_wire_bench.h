@@ -1,0 +1,59 @@
+/*
+ * A whole board in memory for tests: server, store over a flash that can lose power, toy engine.
+ *
+ * Time stands still but for the toy's nodes and who moves it. Shared by the ctypes library and the
+ * fuzz target.
+ */
+#ifndef HIL_WIRE_BENCH_H
+#define HIL_WIRE_BENCH_H
+
+#include "hil_server.h"
+#include "hil_wire_toy.h"
+
+/*
+ * NOR flash in memory with a power supply. `power` counts the bytes that may still be written or
+ * erased; the operation in which it runs out stops there, and all later ones fail. A torn erase
+ * leaves a mixture of old and erased bits, by `seed`.
+ */
+typedef struct {
+    uint8_t *bytes;
+    uint32_t size;
+    uint64_t power;
+    uint32_t seed;
+    bool broke_nor; /* somebody wrote over bits that were not erased, and lost them */
+} hil_bench_flash_t;
+
+hil_flash_t hil_bench_flash_face(hil_bench_flash_t *flash);
+
+#define HIL_BENCH_STORE (24u * HIL_STORE_SECTOR)
+#define HIL_BENCH_ROWS 12
+#define HIL_BENCH_LATENCIES 8
+#define HIL_BENCH_MEMORY 8192
+#define HIL_BENCH_ARENA 4096
+
+typedef struct {
+    uint8_t store_bytes[HIL_BENCH_STORE];
+    _Alignas(16) uint8_t arena[HIL_BENCH_ARENA];
+    _Alignas(16) uint8_t inputs[HIL_BENCH_MEMORY];
+    _Alignas(16) uint8_t captures[HIL_BENCH_MEMORY];
+    hil_row_t rows[HIL_BENCH_ROWS];
+    uint32_t latencies[HIL_BENCH_LATENCIES];
+    hil_bench_flash_t flash;
+    hil_store_t store;
+    hil_inflate_t inflate;
+    hil_engine_t engine;
+    hil_toy_t toy;
+    hil_server_engine_t engines[1];
+    uint64_t now_ns;
+    uint32_t baud;
+    uint32_t reboots;
+    void *user;
+    void (*write)(void *user, const uint8_t *data, size_t size);
+    hil_server_t server;
+} hil_bench_t;
+
+/* Starts with erased flash. Frames go to `write`. */
+void hil_bench_begin(hil_bench_t *bench, void *user,
+                     void (*write)(void *user, const uint8_t *data, size_t size));
+
+#endif
