@@ -243,14 +243,14 @@ hil_status_t hil_op_int_list(hil_op_context_t *op, const char *name, uint32_t *c
     return HIL_OK;
 }
 
-hil_status_t hil_op_int_parameter(hil_op_context_t *op, uint32_t input, uint32_t *count,
-                                  int64_t *values)
+hil_status_t hil_op_int_parameter(hil_op_context_t *op, uint32_t input, uint32_t capacity,
+                                  uint32_t *count, int64_t *values)
 {
     const hil_value_t *parameter = hil_op_parameter(op, input);
     if (parameter == NULL) {
         HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "shape-like input is not a constant");
     }
-    if (parameter->count > HIL_MAX_RANK) {
+    if (parameter->count > capacity) {
         HIL_FAIL(op, HIL_ERR_SHAPE, "shape-like input is too long");
     }
     *count = parameter->count;

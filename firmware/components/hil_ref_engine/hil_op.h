@@ -121,9 +121,10 @@ HIL_CHECK_RESULT hil_status_t hil_op_ints(hil_op_context_t *op, const char *name
 /* As many as the attribute has, at most HIL_MAX_RANK. */
 HIL_CHECK_RESULT hil_status_t hil_op_int_list(hil_op_context_t *op, const char *name,
                                               uint32_t *count, int64_t *values);
-/* The elements of an int64 or int32 parameter, at most HIL_MAX_RANK of them. */
+/* The elements of an int64 or int32 parameter, at most `capacity` of them. */
 HIL_CHECK_RESULT hil_status_t hil_op_int_parameter(hil_op_context_t *op, uint32_t input,
-                                                   uint32_t *count, int64_t *values);
+                                                   uint32_t capacity, uint32_t *count,
+                                                   int64_t *values);
 /* The axis in 0..rank-1, negative ones wrapped. */
 HIL_CHECK_RESULT hil_status_t hil_op_axis(hil_op_context_t *op, int64_t axis, uint32_t rank,
                                           uint32_t *result);

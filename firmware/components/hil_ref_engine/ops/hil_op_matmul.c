@@ -66,6 +66,9 @@ static hil_status_t set_shape(hil_op_context_t *op, const matmul_t *matmul, bool
     if (has_columns) {
         dims[rank++] = matmul->mac.output_channels;
     }
+    if (rank == 0) {
+        dims[rank++] = 1; /* a vector times a vector */
+    }
     return hil_op_set_shape(op, 0, rank, dims);
 }
 

@@ -46,7 +46,7 @@ static hil_status_t prepare_reshape(hil_op_context_t *op)
     uint32_t rank;
     uint32_t open = HIL_MAX_RANK; /* the dimension written as -1 */
     uint64_t known = 1;
-    HIL_TRY(hil_op_int_parameter(op, 1, &rank, shape));
+    HIL_TRY(hil_op_int_parameter(op, 1, HIL_MAX_RANK, &rank, shape));
     bool keep_zero = hil_op_int(op, "allowzero", 0) != 0;
     for (uint32_t i = 0; i < rank; i++) {
         if (shape[i] == -1 && open == HIL_MAX_RANK) {
@@ -77,7 +77,7 @@ static hil_status_t read_axes(hil_op_context_t *op, uint32_t rank, bool *marked,
 {
     int64_t axes[HIL_MAX_RANK];
     memset(marked, 0, HIL_MAX_RANK * sizeof *marked);
-    HIL_TRY(hil_op_int_parameter(op, 1, count, axes));
+    HIL_TRY(hil_op_int_parameter(op, 1, HIL_MAX_RANK, count, axes));
     for (uint32_t i = 0; i < *count; i++) {
         uint32_t axis;
         HIL_TRY(hil_op_axis(op, axes[i], rank, &axis));

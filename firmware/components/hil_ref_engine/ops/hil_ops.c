@@ -13,25 +13,36 @@
     X(elu)                                                                                         \
     X(exp)                                                                                         \
     X(flatten)                                                                                     \
+    X(gather)                                                                                      \
     X(gelu)                                                                                        \
     X(gemm)                                                                                        \
     X(globalaveragepool)                                                                           \
     X(hardsigmoid)                                                                                 \
     X(hardswish)                                                                                   \
     X(identity)                                                                                    \
+    X(insertzeros)                                                                                 \
     X(leakyrelu)                                                                                   \
     X(log)                                                                                         \
+    X(logsoftmax)                                                                                  \
     X(lut_table)                                                                                   \
     X(matmul)                                                                                      \
     X(maxpool)                                                                                     \
     X(mul)                                                                                         \
+    X(pad)                                                                                         \
+    X(prelu)                                                                                       \
     X(quantize)                                                                                    \
+    X(reducemean)                                                                                  \
     X(relu)                                                                                        \
     X(requantize)                                                                                  \
     X(reshape)                                                                                     \
+    X(resize)                                                                                      \
     X(sigmoid)                                                                                     \
+    X(slice)                                                                                       \
+    X(softmax)                                                                                     \
+    X(split)                                                                                       \
     X(sqrt)                                                                                        \
     X(squeeze)                                                                                     \
+    X(streamingcache)                                                                              \
     X(sub)                                                                                         \
     X(swish)                                                                                       \
     X(tanh)                                                                                        \
