@@ -179,7 +179,7 @@ def _model(name: str, section: Section, seed: int) -> SuiteModel:
 def _calibration(section: Section) -> CalibrationData:
     inner = section.section("calibration")
     found = CalibrationData(
-        data=inner.file_path("data"), observer=inner.choice("observer", OBSERVERS, "percentile")
+        data=inner.file_path("data"), observer=inner.choice("observer", OBSERVERS, "mse")
     )
     inner.finish()
     return found

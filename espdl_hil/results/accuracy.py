@@ -7,7 +7,7 @@ from enum import Enum
 
 import numpy as np
 
-from espdl_hil.ir.types import Array, Floats
+from espdl_hil.ir.types import Array
 
 
 class Metric(Enum):
@@ -38,10 +38,3 @@ class Metric(Enum):
     def drop(self, reference: float, measured: float) -> float:
         """By how much ``measured`` is worse than ``reference``; negative where it is better."""
         return reference - measured if self.more_is_better else measured - reference
-
-
-def dequantize(array: Array, exponent: int) -> Floats:
-    """Real values of integers; floats pass unchanged."""
-    if np.issubdtype(array.dtype, np.floating):
-        return array.astype(np.float32, copy=False)
-    return np.ldexp(array.astype(np.float32), exponent)

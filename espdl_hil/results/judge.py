@@ -162,6 +162,16 @@ def with_captured(
     return replace(verdict, differences=differences)
 
 
+def without_capture(verdict: Verdict, reason: str) -> Verdict:
+    """Say why the elements of the first differing node could not be fetched."""
+    first = verdict.first
+    if first is None:
+        return verdict
+    detailed = replace(first, hint=f"its elements could not be fetched: {reason}")
+    differences = tuple(detailed if item is first else item for item in verdict.differences)
+    return replace(verdict, differences=differences)
+
+
 def _differences(
     model: LoweredModel, expected: Mapping[str, Array], rows: Mapping[str, NodeOutput]
 ) -> tuple[NodeDifference, ...]:

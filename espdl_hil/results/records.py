@@ -113,6 +113,7 @@ class CheckRecord:
         target: chip.
         virtual: the board is virtual; its latency is that of the host.
         bits: integer width of the quantization; 0 where the suite starts from ``.espdl``.
+        calibration: how exponents were chosen, in the file's words; random data says so.
         engine: what executed, with its version.
         vectors: input sets compared.
         vectors_equal: how many of them were equal in every integer.
@@ -143,6 +144,7 @@ class CheckRecord:
     target: str
     virtual: bool
     bits: int
+    calibration: str
     engine: str
     vectors: int
     vectors_equal: int

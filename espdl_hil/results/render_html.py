@@ -21,8 +21,7 @@ def render_html(report: Report) -> str:
         lstrip_blocks=True,
     )
     details = [
-        {"check": check, "picture": Markup(pictures.node_picture(check))}
-        for check in report.checks
+        {"check": check, "picture": Markup(pictures.node_picture(check))} for check in report.checks
     ]
     return environment.get_template("report.html.j2").render(
         report=report,
