@@ -1,0 +1,177 @@
+"""The running application: the program from flash, as a child process with its line on pipes.
+
+The law of this file: no application outlives its board, not even when the board is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import IO
+
+from espdl_hil.virtual.boot import Bootable
+from espdl_hil.virtual.chips import Chip
+
+_PR_SET_PDEATHSIG = 1
+_READ_BYTES = 1 << 16
+_PIPE_BYTES = 1 << 18
+
+
+class ResetReason(Enum):
+    """Why the chip booted, as the runner reports it."""
+
+    POWER_ON = "power-on"
+    EXTERNAL = "external"
+    SOFTWARE = "software"
+    PANIC = "panic"
+    WATCHDOG = "watchdog"
+
+
+_REASONS = {0: ResetReason.SOFTWARE, 64: ResetReason.SOFTWARE, 66: ResetReason.WATCHDOG}
+"""What exit codes mean; any other one, 65 and signals among them, is a panic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One virtual board's lasting properties."""
+
+    chip: Chip
+    revision: str
+    mac: bytes
+    flash_path: Path
+
+    @property
+    def mac_text(self) -> str:
+        """The MAC address as people write it."""
+        return self.mac.hex(":")
+
+
+def runner_arguments(
+    unit: Unit, bootable: Bootable, reason: ResetReason, faults: tuple[str, ...]
+) -> list[str]:
+    """Return the arguments that a runner is started with."""
+    arguments = {
+        "--target": unit.chip.name,
+        "--revision": unit.revision,
+        "--mac": unit.mac_text,
+        "--firmware-sha256": bootable.program.sha256,
+        "--version": bootable.program.version,
+        "--reset-reason": reason.value,
+        "--flash": str(unit.flash_path),
+        "--store-offset": str(bootable.store_offset),
+        "--store-size": str(bootable.store_size),
+        "--psram": str(unit.chip.psram_bytes),
+    }
+    flat = [word for pair in arguments.items() for word in pair]
+    return flat + [word for fault in faults for word in ("--fault", fault)]
+
+
+class App:
+    """A started program.
+
+    Attributes:
+        stdin, stdout, stderr: non-blocking descriptors of its line and its panic text.
+        exited: a descriptor that becomes readable when the process ends.
+    """
+
+    def __init__(self, elf: bytes, arguments: list[str]) -> None:
+        with _sealed_file(elf) as program:
+            self._process = subprocess.Popen(
+                ["hil-runner", *arguments],
+                executable=f"/proc/self/fd/{program}",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                pass_fds=(program,),
+                preexec_fn=_die_with_parent,
+            )
+        self.stdin, self.stdout, self.stderr = (
+            stream.fileno() for stream in _streams(self._process)
+        )
+        for descriptor in (self.stdin, self.stdout, self.stderr):
+            os.set_blocking(descriptor, False)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.stdin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            fcntl.fcntl(self.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self.exited = os.pidfd_open(self._process.pid)
+
+    @property
+    def outputs(self) -> tuple[int, int, int]:
+        """Descriptors that become readable when the program says something or ends."""
+        return self.stdout, self.stderr, self.exited
+
+    def write(self, data: bytes) -> int:
+        """Write to the program's line; return how much it took. A dead program takes everything."""
+        try:
+            return os.write(self.stdin, data)
+        except BlockingIOError:
+            return 0
+        except BrokenPipeError:
+            return len(data)
+
+    def read(self) -> bytes:
+        """Return what the program sent, which may be nothing."""
+        return _read_available(self.stdout)
+
+    def read_error_text(self) -> bytes:
+        """Return what the program said on its way down, which may be nothing."""
+        return _read_available(self.stderr)
+
+    def has_exited(self) -> bool:
+        """Tell whether the program ended."""
+        return self._process.poll() is not None
+
+    def restart_reason(self) -> ResetReason:
+        """Wait for the ended process and tell what its exit code means."""
+        return _REASONS.get(self._process.wait(), ResetReason.PANIC)
+
+    def stop(self) -> None:
+        """End the process, if need be, and release everything."""
+        self._process.kill()
+        self._process.wait()
+        for stream in _streams(self._process):
+            stream.close()
+        os.close(self.exited)
+
+
+def _streams(process: subprocess.Popen[bytes]) -> list[IO[bytes]]:
+    return [
+        stream
+        for stream in (process.stdin, process.stdout, process.stderr)
+        if stream is not None  # never: all three are pipes
+    ]
+
+
+@contextlib.contextmanager
+def _sealed_file(content: bytes) -> Iterator[int]:
+    """Give a descriptor of an executable file in memory that nobody can change any more."""
+    descriptor = os.memfd_create("hil_runner", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read_available(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, _READ_BYTES)
+    except BlockingIOError:
+        return b""
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when the board's process dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

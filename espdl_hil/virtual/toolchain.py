@@ -1,0 +1,97 @@
+"""Building the runner for this machine from the firmware's sources, with make and the C compiler.
+
+The law of this file: it builds only when a source, the compiler or the flags changed, and two
+processes that ask at once build once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from espdl_hil.errors import ConfigError
+
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
+_RUNNER = "hil_runner"
+_STAMP = "hil_runner.sources"
+_SOURCES = frozenset({".c", ".h", ".mk"})
+_BUILD_DEADLINE_S = 600.0
+_LAST_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A built runner: where it is, and the SHA-256 of what it was built from."""
+
+    path: Path
+    sources_sha256: str
+
+
+def build_runner(build: Path, firmware: Path = FIRMWARE) -> Runner:
+    """Return the runner for this machine, built if need be.
+
+    Args:
+        build: folder for objects and the program; kept between calls.
+        firmware: the firmware folder of the repository.
+
+    Raises:
+        ConfigError: no sources, no make, or the build failed; the message has its last lines.
+    """
+    if not (firmware / "Makefile").is_file():
+        raise ConfigError(
+            "the runner's sources are not installed",
+            file=firmware,
+            hint="use a checkout of the repository, or give a firmware bundle",
+        )
+    build.mkdir(parents=True, exist_ok=True)
+    sources = _sources_sha256(firmware)
+    runner = Runner(build / _RUNNER, sources)
+    stamp = build / _STAMP
+    with FileLock(build / "lock"):
+        if runner.path.is_file() and stamp.is_file() and stamp.read_text() == sources:
+            return runner
+        stamp.unlink(missing_ok=True)
+        _make(firmware, build)
+        stamp.write_text(sources)
+    return runner
+
+
+def _make(firmware: Path, build: Path) -> None:
+    make = shutil.which("make")
+    if make is None:
+        raise ConfigError("make is not installed", hint="install make and gcc")
+    command = [make, "-C", str(firmware), _RUNNER, f"OUT={build.resolve()}"]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=_BUILD_DEADLINE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(f"the build took over {_BUILD_DEADLINE_S:g} s", file=firmware) from error
+    if done.returncode != 0 or not (build / _RUNNER).is_file():
+        tail = "\n".join(done.stdout.splitlines()[-_LAST_LINES:])
+        raise ConfigError(f"the runner does not build:\n{tail}", file=firmware / "Makefile")
+
+
+def _sources_sha256(firmware: Path) -> str:
+    """Hash names and contents of everything that the build reads, and how it is called."""
+    digest = hashlib.sha256()
+    for variable in ("CC", "CFLAGS", "OPT"):
+        digest.update(f"{variable}={os.environ.get(variable, '')}\0".encode())
+    for path in sorted(firmware.rglob("*")):
+        if path.suffix in _SOURCES or path.name == "Makefile":
+            digest.update(f"{path.relative_to(firmware).as_posix()}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
