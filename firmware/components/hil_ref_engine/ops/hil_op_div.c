@@ -66,11 +66,15 @@ static void divide_by_scalar(const hil_op_context_t *op, const hil_row_t *row)
     hil_dtype_t dtype = hil_op_input(op, 0)->dtype;
     int32_t b = hil_load_int(row->b, dtype, 0);
     float factor = division->rescale / (float)b;
+    /* The table holds conversions of infinity there: ESP-DL's recorded integers have the minimum. */
+    int32_t positive_by_zero = by_zero(division->table ? -1 : 1, dtype);
     for (uint32_t i = 0; i < row->length; i++) {
         int32_t a = hil_load_int(row->a, dtype, i * row->a_step);
         int32_t y = 0;
-        if (a != 0) {
-            y = b == 0 ? by_zero(a, dtype) : hil_quantize((float)a * factor, dtype, op->rounding);
+        if (b == 0 && a != 0) {
+            y = a > 0 ? positive_by_zero : by_zero(a, dtype);
+        } else if (a != 0) {
+            y = hil_quantize((float)a * factor, dtype, op->rounding);
         }
         hil_store_int(row->y, dtype, i, y);
     }
