@@ -4,13 +4,12 @@ from espdl_hil.wire.client import QUICK, SLOW, Client, Counters, Event, Pace
 from espdl_hil.wire.conversation import Conversation, Findings, board_identity
 from espdl_hil.wire.framing import Noise
 from espdl_hil.wire.messages import Alive, Identity, Log, LogLevel
-from espdl_hil.wire.tasks import AskAll, Task, Upload
+from espdl_hil.wire.tasks import Task
 
 __all__ = [
     "QUICK",
     "SLOW",
     "Alive",
-    "AskAll",
     "Client",
     "Conversation",
     "Counters",
@@ -22,6 +21,5 @@ __all__ = [
     "Noise",
     "Pace",
     "Task",
-    "Upload",
     "board_identity",
 ]

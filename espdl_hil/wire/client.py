@@ -35,18 +35,43 @@ class Pace:
     Attributes:
         resend_s: without any sign of life for so long, the oldest request is repeated; the
             interval doubles with each repeat of the same request.
+        adaptive: repeat sooner on a line that has shown to answer sooner.
         silence_s: without any answer or ALIVE for so long, the board counts as dead.
     """
 
     resend_s: float
     silence_s: float
+    adaptive: bool = False
 
 
-QUICK = Pace(resend_s=0.5, silence_s=6.0)
+QUICK = Pace(resend_s=0.5, silence_s=6.0, adaptive=True)
 """For requests that the board answers at once."""
 SLOW = Pace(resend_s=1.0, silence_s=30.0)
 """For requests that erase flash, hash a model or run it."""
 _MAX_DOUBLINGS = 3
+_LEAST_RESEND_S = 0.05  # below, a busy machine would repeat what is only waiting for its turn
+
+
+class _RoundTrip:
+    """How long answers take on this line: mean and deviation, as TCP estimates them (RFC 6298)."""
+
+    def __init__(self) -> None:
+        self._mean_s: float | None = None
+        self._deviation_s = 0.0
+
+    def note(self, seconds: float) -> None:
+        """Take a measurement."""
+        if self._mean_s is None:
+            self._mean_s, self._deviation_s = seconds, seconds / 2
+            return
+        self._deviation_s += (abs(seconds - self._mean_s) - self._deviation_s) / 4
+        self._mean_s += (seconds - self._mean_s) / 8
+
+    def patience_s(self, most_s: float) -> float:
+        """Return how long to wait for an answer, at most ``most_s``."""
+        if self._mean_s is None:
+            return most_s
+        return min(most_s, max(_LEAST_RESEND_S, self._mean_s + 4 * self._deviation_s))
 
 
 @dataclass(slots=True)
@@ -65,8 +90,17 @@ class _Flight:
     request: Request
     order: int = 0
     sent_at: float = 0.0
-    repeats: int = 0
+    timeouts: int = 0
     seqs: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Transmission:
+    """One time that a request was put on the line."""
+
+    flight: _Flight
+    order: int
+    sent_at: float
 
 
 class Client:
@@ -85,7 +119,8 @@ class Client:
         self._seq = first_seq
         self._order = 0
         self._flights: list[_Flight] = []
-        self._by_seq: dict[int, tuple[_Flight, int]] = {}
+        self._by_seq: dict[int, _Transmission] = {}
+        self._round_trip = _RoundTrip()
         self._lost: list[_Flight] = []
         self._task: Task[Any] | None = None
         self._pace = QUICK
@@ -125,14 +160,15 @@ class Client:
             return b""
         self._check_deadlines(now)
         if not self._lost and self._flights and now >= self._resend_at():
-            self._lost.append(min(self._flights, key=_by_order))
+            oldest = min(self._flights, key=_by_order)
+            oldest.timeouts += 1
+            self._lost.append(oldest)
         out = bytearray()
         for flight in sorted(self._lost, key=_by_order):
-            if self._task.settled(flight.request):
+            self.counters.retries += 1
+            if self._task.take_back(flight.request):
                 self._land(flight)
             else:
-                flight.repeats += 1
-                self.counters.retries += 1
                 out += self._transmit(flight, now)
         self._lost.clear()
         while len(self._flights) < self.window:
@@ -199,20 +235,23 @@ class Client:
         flight.order = self._order
         flight.sent_at = now
         flight.seqs.append(self._seq)
-        self._by_seq[self._seq] = (flight, self._order)
+        self._by_seq[self._seq] = _Transmission(flight, self._order, now)
         return encode_frame(encode(flight.request, self._seq))
 
     def _land(self, flight: _Flight) -> None:
         self._flights.remove(flight)
         for seq in flight.seqs:
             # After 65535 transmissions a number may belong to another flight by now.
-            if seq in self._by_seq and self._by_seq[seq][0] is flight:
+            if seq in self._by_seq and self._by_seq[seq].flight is flight:
                 del self._by_seq[seq]
 
     def _resend_at(self) -> float:
         oldest = min(self._flights, key=_by_order)
-        patience = self._pace.resend_s * 2.0 ** min(oldest.repeats, _MAX_DOUBLINGS)
-        return max(oldest.sent_at, self._heard_at) + patience
+        patience_s = self._pace.resend_s
+        if self._pace.adaptive:
+            patience_s = self._round_trip.patience_s(patience_s)
+        patience_s *= 2.0 ** min(oldest.timeouts, _MAX_DOUBLINGS)
+        return max(oldest.sent_at, self._heard_at) + patience_s
 
     def _check_deadlines(self, now: float) -> None:
         name = type(self._flights[0].request).__name__ if self._flights else "the request"
@@ -244,10 +283,12 @@ class Client:
 
     def _take_answer(self, frame: Frame, now: float) -> None:
         assert self._task is not None
-        flight, order = self._by_seq[frame.seq]
-        request = flight.request
+        sent = self._by_seq[frame.seq]
+        flight, request = sent.flight, sent.flight.request
         answer: Any = decode(frame)
         self._heard_at = now
+        if self._pace.adaptive:
+            self._round_trip.note(now - sent.sent_at)
         self._land(flight)
         if frame.type == ERROR_TYPE:
             raise _refused(answer, request)
@@ -257,7 +298,9 @@ class Client:
             )
         if flight in self._lost:
             self._lost.remove(flight)
-        overtaken = [one for one in self._flights if one.order < order and one not in self._lost]
+        overtaken = [
+            one for one in self._flights if one.order < sent.order and one not in self._lost
+        ]
         self._lost.extend(overtaken)
         self._task.answered(request, answer)
 

@@ -7,10 +7,11 @@ out. Whatever the board says about sizes, names and types is checked here before
 from __future__ import annotations
 
 import hashlib
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, cast
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from espdl_hil.ir.types import Array, DType
 from espdl_hil.runs import BoardIdentity, Engine, MemoryRegion, NodeOutput, RunRequest
 from espdl_hil.wire import messages as m
 from espdl_hil.wire.client import QUICK, SLOW, Pace
-from espdl_hil.wire.tasks import AskAll, Task, Upload
+from espdl_hil.wire.tasks import Ask, ChunkSize, ReadBytes, Task, Upload, WriteInput
 
 T = TypeVar("T")
 ENGINE_IDS: Mapping[Engine, int] = {Engine.REFERENCE: 0, Engine.ESPDL: 1}
@@ -67,7 +68,7 @@ class Conversation:
     def __init__(self, perform: Perform, next_run_id: Callable[[], int]) -> None:
         self._perform = perform
         self._next_run_id = next_run_id
-        self._chunk_bytes = 0
+        self._chunk = ChunkSize(MAX_CHUNK_BYTES)
         self._engine = Engine.REFERENCE
         self._loaded: _LoadedModel | None = None
         self.model_uploaded = False
@@ -89,7 +90,7 @@ class Conversation:
             raise RemoteProtocolError(
                 f"the firmware offers a window of {identity.window} × {identity.chunk_size} bytes"
             )
-        self._chunk_bytes = identity.chunk_size
+        self._chunk = ChunkSize(identity.chunk_size)
         self._engine = board_identity(identity).engines[0]
         return identity
 
@@ -184,8 +185,7 @@ class Conversation:
                 f"the board wants offset {state.next_offset} of {len(coded)} coded bytes"
             )
         self.model_uploaded = True
-        upload = Upload(coded, start=state.next_offset, chunk_bytes=self._chunk_bytes)
-        self._perform(upload, QUICK)
+        self._perform(Upload(coded, start=state.next_offset, chunk=self._chunk), QUICK)
         return state.next_offset > 0
 
     def _load(
@@ -211,12 +211,9 @@ class Conversation:
             raise ModelError(
                 f"inputs given: {', '.join(sorted(given))}; the model has: {', '.join(names)}"
             )
-        pieces = []
-        for index, description in enumerate(wanted):
-            data = _input_bytes(description, given[description.name])
-            for at in range(0, len(data), self._chunk_bytes):
-                pieces.append(m.Input(index, at, data[at : at + self._chunk_bytes]))
-        self._perform(AskAll(pieces), QUICK)
+        data = [_input_bytes(one, given[one.name]) for one in wanted]
+        for index, piece in enumerate(data):
+            self._perform(WriteInput(index, piece, self._chunk), QUICK)
 
     def _run(self, loaded: _LoadedModel, request: RunRequest) -> int:
         run_id = self._next_run_id()
@@ -259,33 +256,26 @@ class Conversation:
         return tuple(tick * _TICK_US for tick in ticks[:count])
 
     def _read_output(self, run_id: int, index: int, output: m.TensorDescription) -> Array:
-        pieces = [
-            m.ReadOutput(run_id, index, at, size)
-            for at, size in _chunks(output.size_bytes, self._chunk_bytes)
-        ]
-        answers = cast("tuple[m.OutputBytes, ...]", self._perform(AskAll(pieces), QUICK))
-        return _array(output.name, output.dtype, output.dims, answers, pieces)
+        def ask(offset: int, size: int) -> m.ReadOutput:
+            return m.ReadOutput(run_id, index, offset, size)
+
+        data = self._perform(ReadBytes(output.size_bytes, self._chunk, ask), QUICK)
+        return _array(output.name, output.dtype, output.dims, data)
 
     def _read_capture(self, run_id: int, slot: int, name: str, rows: Sequence[m.NodeRow]) -> Array:
         row = next((row for row in rows if row.value == name), None)
         if row is None:
             raise ModelError("no node of the model computes this value", value=name)
-        size_bytes = int(np.prod(row.dims, dtype=np.int64)) * _dtype(row.dtype).numpy.itemsize
-        pieces = [
-            m.ReadCapture(run_id, slot, at, size)
-            for at, size in _chunks(size_bytes, self._chunk_bytes)
-        ]
-        answers = cast("tuple[m.CaptureBytes, ...]", self._perform(AskAll(pieces), QUICK))
-        for answer in answers:
-            if answer.whole_size != size_bytes:
-                raise RemoteProtocolError(
-                    f"value {name!r} has {size_bytes} bytes by its shape, "
-                    f"{answer.whole_size} were captured"
-                )
-        return _array(name, row.dtype, row.dims, answers, pieces)
+
+        def ask(offset: int, size: int) -> m.ReadCapture:
+            return m.ReadCapture(run_id, slot, offset, size)
+
+        size_bytes = math.prod(row.dims) * _dtype(row.dtype).numpy.itemsize
+        data = self._perform(ReadBytes(size_bytes, self._chunk, ask), QUICK)
+        return _array(name, row.dtype, row.dims, data)
 
     def _ask(self, request: m.Request, kind: type[T], pace: Pace = QUICK) -> T:
-        (answer,) = self._perform(AskAll([request]), pace)
+        answer = self._perform(Ask(request), pace)
         assert isinstance(answer, kind)  # the client holds every answer to its request's type
         return answer
 
@@ -323,10 +313,6 @@ def _coded(model: bytes) -> tuple[m.Coding, bytes]:
     """Return the shorter of the plain and the deflated model; always the same for one model."""
     deflated = zlib.compress(model, 6)
     return (m.Coding.ZLIB, deflated) if len(deflated) < len(model) else (m.Coding.PLAIN, model)
-
-
-def _chunks(size_bytes: int, chunk_bytes: int) -> list[tuple[int, int]]:
-    return [(at, min(chunk_bytes, size_bytes - at)) for at in range(0, size_bytes, chunk_bytes)]
 
 
 def _regions(regions: Sequence[m.Region]) -> tuple[MemoryRegion, ...]:
@@ -374,22 +360,9 @@ def _input_bytes(description: m.TensorDescription, array: Array) -> bytes:
     return data
 
 
-def _array(
-    name: str,
-    dtype_number: int,
-    dims: tuple[int, ...],
-    answers: Sequence[Any],
-    asked: Sequence[m.ReadOutput | m.ReadCapture],
-) -> Array:
-    for answer, request in zip(answers, asked, strict=True):
-        if len(answer.data) != request.size:
-            raise RemoteProtocolError(
-                f"{request.size} bytes of {name!r} were asked for at {request.offset}, "
-                f"{len(answer.data)} came"
-            )
-    data = b"".join(answer.data for answer in answers)
+def _array(name: str, dtype_number: int, dims: tuple[int, ...], data: bytes) -> Array:
     dtype = _dtype(dtype_number).numpy
-    if len(data) != int(np.prod(dims, dtype=np.int64)) * dtype.itemsize:
+    if len(data) != math.prod(dims) * dtype.itemsize:
         raise RemoteProtocolError(
             f"{name!r} came with {len(data)} bytes, its shape is {list(dims)} of {dtype.name}"
         )
