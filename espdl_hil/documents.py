@@ -28,21 +28,22 @@ class Section:
         line: line of its first key, from 1.
         path: dotted keys that lead here, for messages.
         nodes: the YAML nodes by key.
+        lines: the line of each key.
     """
 
     file: Path
     line: int
     path: str
     nodes: Mapping[str, yaml.Node]
+    lines: Mapping[str, int]
     _taken: set[str] = field(default_factory=set)
 
     def __contains__(self, key: str) -> bool:
         return key in self.nodes
 
     def line_of(self, key: str) -> int:
-        """The line of a key's value; of the section where the key is absent."""
-        node = self.nodes.get(key)
-        return self.line if node is None else _line(node)
+        """The line of a key; of the section where the key is absent."""
+        return self.lines.get(key, self.line)
 
     def error(self, what: str, key: str = "", hint: str = "") -> ConfigError:
         """The error for something wrong with ``key``, or with the whole section."""
@@ -190,6 +191,7 @@ def _section(file: Path, node: yaml.Node, path: str) -> Section:
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError("expected keys and values", file=file, line=_line(node), key=path)
     nodes: dict[str, yaml.Node] = {}
+    lines: dict[str, int] = {}
     for key_node, value_node in node.value:
         key = _scalar_of(key_node) if isinstance(key_node, yaml.ScalarNode) else None
         if not isinstance(key, (str, int)) or isinstance(key, bool):
@@ -197,7 +199,8 @@ def _section(file: Path, node: yaml.Node, path: str) -> Section:
         if str(key) in nodes:
             raise ConfigError("appears twice", file=file, line=_line(key_node), key=str(key))
         nodes[str(key)] = value_node
-    return Section(file, _line(node), path, nodes)
+        lines[str(key)] = _line(key_node)
+    return Section(file, _line(node), path, nodes, lines)
 
 
 def _scalar_of(node: yaml.ScalarNode) -> Scalar:

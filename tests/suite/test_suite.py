@@ -1,0 +1,137 @@
+"""Suite files: what they may say, and complaints that name file, line and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from espdl_hil.calibration.observers import Observer
+from espdl_hil.errors import ConfigError
+from espdl_hil.results.accuracy import Metric
+from espdl_hil.suite import OBSERVERS, read_suite
+
+FULL = """\
+version: 1
+seed: 7
+models:
+  digits:
+    model: digits.onnx
+    bits: 16
+    targets: [esp32s3, esp32p4]
+    calibration: {data: calib.npz, observer: kl}
+    evaluation:
+      data: eval.npz
+      labels: y
+      metric: top1
+      samples: 50
+      min: 0.9
+    vectors: 3
+    warmup: 1
+    repeat: 5
+    budgets: {latency_us: 900, accuracy_drop: 0.01, size_bytes: 20000}
+  ready:
+    model: ready.espdl
+    targets: c
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("digits.onnx", "ready.espdl", "calib.npz", "eval.npz", "notes.txt"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def read(folder: Path, text: str):
+    path = folder / "demo.hil.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_suite(path)
+
+
+def test_a_full_file_is_understood(folder):
+    digits, ready = read(folder, FULL).models
+    assert digits.name == "digits"
+    assert digits.source == folder / "digits.onnx"
+    assert (digits.bits, digits.targets) == (16, ("esp32s3", "esp32p4"))
+    assert digits.calibration is not None
+    assert (digits.calibration.data.name, digits.calibration.observer) == ("calib.npz", "kl")
+    assert digits.evaluation is not None
+    assert digits.evaluation.metric is Metric.TOP1
+    assert (digits.evaluation.low, digits.evaluation.high) == (0.9, None)
+    assert (digits.vectors, digits.seed, digits.warmup, digits.repeat) == (3, 7, 1, 5)
+    assert digits.budgets.size_bytes == 20000
+    assert digits.quantized_here
+    assert not ready.quantized_here
+    assert ready.targets == ("esp32",)
+    assert ready.budgets.latency_us is None
+
+
+def test_the_observers_are_those_of_the_calibration():
+    assert {observer.value for observer in Observer} == set(OBSERVERS)
+
+
+@pytest.mark.parametrize(
+    ("replace", "by", "line", "says"),
+    [
+        ("version: 1", "version: 2", 1, "version 2 is not known"),
+        ("version: 1\n", "", 1, "version: is missing"),
+        ("seed: 7", "seeds: 7", 2, "did you mean 'seed'"),
+        ("seed: 7", "seed: -7", 2, "at least 0"),
+        ("bits: 16", "bits: 4", 6, "8 or 16"),
+        ("bits: 16", "bits: yes", 6, "whole number"),
+        ("bits: 16", "bit: 16", 6, "did you mean 'bits'"),
+        ("esp32p4]", "esp8266]", 7, "esp8266"),
+        ("esp32p4]", "9]", 7, "list of words"),
+        ("digits.onnx", "missing.onnx", 5, "no such file"),
+        ("digits.onnx", "notes.txt", 5, r"\.onnx or \.espdl"),
+        ("observer: kl", "observer: mim", 8, "minmax, percentile, kl, mse"),
+        ("data: calib.npz", "data: nowhere.npz", 8, "no such file"),
+        ("metric: top1", "metric: top5", 12, "top1, mae, mse"),
+        ("metric: top1\n", "\n", 10, "metric: is missing"),
+        ("min: 0.9", "min: much", 14, "expected a number"),
+        ("min: 0.9", "min: .nan", 14, "finite"),
+        ("vectors: 3", "vectors: [3]", 15, "one value"),
+        ("repeat: 5", "repeat: 0", 17, "at least 1"),
+        ("size_bytes: 20000", "size: 20000", 18, "unknown key"),
+        ("    targets: c\n", "    bits: 8\n", 21, "quantized already"),
+        ("    targets: c\n", "    budgets: {accuracy_drop: 1}\n", 21, "needs evaluation data"),
+        ("  ready:\n", "  digits:\n", 19, "appears twice"),
+        ("models:\n", "models: {}\nothers:\n", 4, "others"),
+        ("  digits:\n", "  digits: [\n", None, "is not YAML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(folder, replace, by, line, says):
+    assert replace in FULL
+    with pytest.raises(ConfigError, match=says) as caught:
+        read(folder, FULL.replace(replace, by, 1))
+    assert caught.value.file == folder / "demo.hil.yaml"
+    if line is not None:
+        assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        ("- a\n- b\n", "keys and values"),
+        ("version: 1\nmodels: {}\n", "names no model"),
+        ("version: 1\nmodels: 3\n", "keys and values"),
+        ("? [a]\n: b\n", "must be a word"),
+        ("version: !!python/object:os.system x\n", "whole number"),
+        ("version: 2001-99-99\n", "whole number"),
+        ("a: \t\n\t- b\n", "is not YAML"),
+    ],
+)
+def test_what_is_no_suite_at_all_is_refused(folder, text, says):
+    with pytest.raises(ConfigError, match=says):
+        read(folder, text)
+
+
+def test_a_file_that_is_not_text_is_refused(folder):
+    path = folder / "demo.hil.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="UTF-8"):
+        read_suite(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_suite(folder / "absent.hil.yaml")
