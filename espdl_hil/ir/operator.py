@@ -45,6 +45,8 @@ class ExponentRule(Enum):
     """Same integers: the output has the exponent of input 0."""
     ALIGNED = auto()
     """Raw integer arithmetic: every input is requantized to the output's exponent."""
+    COMPARED = auto()
+    """Raw integers are compared: the inputs are requantized to one exponent; the output is BOOL."""
     FLOAT = auto()
     """The output is float32 on the board."""
 

@@ -4,7 +4,7 @@ The law of this package: it knows numbers, not operators and not layouts. The C 
 has its own twin (``hil_num.h``), written apart.
 """
 
-from espdl_hil.numerics.mac import DenseMac, DepthwiseMac, MacParameters
+from espdl_hil.numerics.mac import DenseMac, DepthwiseMac, MacParameters, saturating_sums
 from espdl_hil.numerics.rounding import (
     quantize,
     round_float,
@@ -21,6 +21,7 @@ __all__ = [
     "quantize",
     "round_float",
     "saturate",
+    "saturating_sums",
     "scale_of",
     "shift_round",
     "wrap",

@@ -80,11 +80,18 @@ def saturate(x: npt.NDArray[Any], dtype: npt.DTypeLike) -> Ints:
 
 
 def quantize(x: Floats, dtype: npt.DTypeLike, rounding: Rounding) -> Ints:
-    """Round scaled floats with the target's rounding and saturate; NaN gives 0.
+    """Round scaled floats with the target's rounding and saturate.
 
-    ``x`` is already in units of the output (multiplied by ``2**-exponent``).
+    ``x`` is already in units of the output (multiplied by ``2**-exponent``). C leaves the
+    conversion of infinities and NaN undefined. Half up, the reference integers have the most
+    negative integer for all of them; half even, RISC-V's conversion saturates and takes NaN as
+    the largest.
     """
-    return saturate(np.nan_to_num(round_float(x, rounding), nan=0.0), dtype)
+    limits = np.iinfo(np.dtype(dtype))
+    positive = limits.min if rounding is Rounding.HALF_UP else limits.max
+    whole = round_float(x, rounding)
+    finite = np.nan_to_num(whole, nan=positive, posinf=positive, neginf=limits.min)
+    return saturate(finite, dtype)
 
 
 def wrap(x: Ints, bits: int) -> npt.NDArray[np.int64]:

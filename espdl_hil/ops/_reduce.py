@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import Tensor, ValueInfo
 from espdl_hil.ir.operator import (
@@ -28,6 +29,8 @@ from espdl_hil.ops._shapes import constant_integers, optional_integers, stored_a
 
 Self = TypeVar("Self", bound="Reduction")
 
+_RUNS = 4  # of reduced and kept axes that follow each other
+
 
 def reducing(exponents: ExponentRule) -> Traits:
     """The traits of a reduction; only the origin of its exponent differs."""
@@ -37,6 +40,12 @@ def reducing(exponents: ExponentRule) -> Traits:
 def running_sum(groups: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Float sums along the last axis, element after element as in C."""
     return np.add.accumulate(groups, axis=-1)[..., -1]
+
+
+def logarithm(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The natural logarithm, rounded once to float32; undefined inputs give -inf or NaN."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(x.astype(np.float64)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +101,16 @@ class Reduction(Operator):
         axes = optional_integers(inputs, 1)
         if axes:
             reduced = sorted({normal_axis(axis, rank) for axis in axes})
+        elif self.noop_with_empty_axes:
+            raise ModelError("a reduction along no axes: ESP-DL writes only the first element")
         else:
-            reduced = [] if self.noop_with_empty_axes else list(range(rank))
+            reduced = list(range(rank))
+        turns = sum((axis in reduced) != (axis + 1 in reduced) for axis in range(rank - 1))
+        if turns >= _RUNS:
+            raise ModelError(
+                f"axes {reduced} of {rank}: ESP-DL handles 4 alternating runs of axes",
+                hint="transpose first, so that the reduced axes lie side by side",
+            )
         kept = [axis for axis in range(rank) if axis not in reduced]
         count = int(np.prod([x.array.shape[axis] for axis in reduced]))
         shape = [x.array.shape[axis] for axis in kept]

@@ -42,14 +42,11 @@ class Div(Plain):
                 quotient = dividend * factor / divisor
         result = quantize(quotient, outputs[0].dtype.numpy, at.target.rounding)
         limits = np.iinfo(a.dtype)  # type: ignore[type-var]
-        infinite = np.where(np.greater(a, 0), limits.max, limits.min).astype(a.dtype)
         by_table = a.dtype == np.int8 and 1 in (a.size, b.size)
-        if by_table and loop.left != 1:
-            # The table converts an infinite float to an integer, which C leaves undefined; the
-            # reference integers have the most negative one.
-            infinite = np.full_like(infinite, limits.min)
-        result = np.where(b == 0, infinite, result)
-        if not (by_table and loop.left == 1):
+        if not by_table or loop.left == 1:
+            infinite = np.where(np.greater(a, 0), limits.max, limits.min).astype(a.dtype)
+            result = np.where(b == 0, infinite, result)
+        if not by_table or loop.left != 1:
             result = np.where(a == 0, np.zeros((), a.dtype), result)
         return (result,)
 

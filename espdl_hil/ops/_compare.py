@@ -1,0 +1,31 @@
+"""What the comparisons share: raw integers in, booleans out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from espdl_hil.ir.lowered import ValueInfo
+from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.types import Array
+from espdl_hil.ops._elementwise import pair_of
+from espdl_hil.ops._plain import Plain
+
+COMPARING = Traits(LayoutRule.BROADCAST, ExponentRule.COMPARED)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Plain):
+    """An elementwise comparison; the exponents must be equal, the board does not look at them."""
+
+    @abstractmethod
+    def holds(self, left: Array, right: Array) -> Array:
+        """Where the comparison is true."""
+
+    def simulate(
+        self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
+    ) -> tuple[Array, ...]:
+        """Compare raw integers, or floats."""
+        left, right = pair_of(inputs)
+        return (self.holds(left.array, right.array),)

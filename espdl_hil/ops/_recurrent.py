@@ -1,0 +1,232 @@
+"""What GRU and LSTM share: dot products to int16, gate tables, and the walk over time.
+
+Source: esp-dl 12c0616 dl_module_gru.hpp, dl_module_lstm.hpp, dl_base_dotprod.cpp, dl_math.hpp.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from espdl_hil.errors import ModelError
+from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.lowered import ValueInfo
+from espdl_hil.ir.operator import Execution, Operand, Operator
+from espdl_hil.ir.types import Array, Ints
+from espdl_hil.numerics import round_float, saturate, saturating_sums, scale_of, shift_round
+from espdl_hil.ops._plain import required
+from espdl_hil.ops._table import Float32s
+from espdl_hil.ops.sigmoid import logistic
+
+_SIGMOID_BOUND = np.float32(6.3)
+_TANH_BOUND = np.float32(3.5)
+_LARGEST_SHIFT = 31  # upstream forms 1 << shift in 32 bits
+
+
+@dataclass(frozen=True, slots=True)
+class GateTables:
+    """The board's tables of sigmoid and tanh at a gate exponent, flat beyond their bounds."""
+
+    sigmoid: Float32s
+    tanh: Float32s
+
+    @classmethod
+    def at(cls, exponent: int) -> GateTables:
+        """Tables of float32 entries at ``i * 2**exponent``."""
+        scale = scale_of(exponent)
+        sigmoid = np.arange(int(_SIGMOID_BOUND / scale) + 2).astype(np.float32) * scale
+        tanh = np.arange(int(_TANH_BOUND / scale) + 2).astype(np.float32) * scale
+        return cls(
+            logistic(sigmoid), np.float32(2) * logistic(np.float32(2) * tanh) - np.float32(1)
+        )
+
+    def sigmoid_of(self, index: npt.NDArray[Any]) -> Float32s:
+        """Sigmoid at integer indices."""
+        entry: Float32s = self.sigmoid[np.minimum(np.abs(index), len(self.sigmoid) - 1)]
+        return np.where(index >= 0, entry, np.float32(1) - entry)
+
+    def tanh_of(self, index: npt.NDArray[Any]) -> Float32s:
+        """Tanh at integer indices."""
+        entry: Float32s = self.tanh[np.minimum(np.abs(index), len(self.tanh) - 1)]
+        return np.where(index >= 0, entry, -entry)
+
+
+def dot_products(matrix: Ints, vector: Ints, shift: int, at: Execution) -> npt.NDArray[np.int16]:
+    """Rows of ``matrix`` times ``vector``, shifted right and saturated to int16.
+
+    A vector kernel computes exactly, in the scalar accumulator; where the length does not fill
+    its registers, and without a vector unit, the sum is converted to float32 first.
+    """
+    bits = 8 * matrix.dtype.itemsize
+    block = at.target.mac[bits].filter_block
+    products = matrix.astype(np.int64) * vector.astype(np.int64)
+    sums = products.sum(axis=1)
+    if at.target.vector and shift >= 0 and len(vector) % block == 0:
+        if shift > _LARGEST_SHIFT:
+            raise ModelError(f"a gate shift by {shift} bits: the kernel shifts by up to 31")
+        tail = at.target.mac[bits].tail
+        start = np.zeros(len(matrix), dtype=np.int64)
+        terms = products.reshape(len(matrix), -1, block).sum(axis=2)
+        left, values = saturating_sums(start, terms, tail.bits)
+        sums[left] = values
+        return saturate(shift_round(sums, shift, at.target.rounding), np.int16).astype(np.int16)
+    scaled = sums.astype(np.float32) * scale_of(-shift)
+    return saturate(round_float(scaled, at.target.rounding), np.int16).astype(np.int16)
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrent(Operator):
+    """A recurrent layer for one sample; no state survives a run.
+
+    Attributes:
+        hidden_size: elements of the hidden state.
+        direction: ``"forward"`` or ``"bidirectional"``.
+        layout: 0 for time first, 1 for batch first; the same bytes for one sample.
+        gate_exponent: exponent of the int16 gates and of the bias.
+        linear_before_reset: GRU only: the board computes 1.
+    """
+
+    hidden_size: int
+    direction: str
+    layout: int
+    gate_exponent: int
+    linear_before_reset: int = field(default=1, kw_only=True)
+
+    @staticmethod
+    def common(attributes: Attributes) -> tuple[int, str, int, int]:
+        """Parse what both layers have."""
+        direction = attributes.text("direction", "forward")
+        if direction not in ("forward", "bidirectional"):
+            raise attributes.unsupported("direction", direction, "forward or bidirectional")
+        return (
+            attributes.integer("hidden_size"),
+            direction,
+            attributes.integer("layout", 0),
+            attributes.integer("gate_exponent", -8),
+        )
+
+    def to_attributes(self) -> Mapping[str, Attribute]:
+        """What both layers have."""
+        return {
+            "direction": Attribute.of(self.direction),
+            "gate_exponent": Attribute.of(self.gate_exponent),
+            "hidden_size": Attribute.of(self.hidden_size),
+            "layout": Attribute.of(self.layout),
+        }
+
+    @abstractmethod
+    def step(self, gates: Gates, state: dict[str, Ints], outputs: Sequence[ValueInfo]) -> None:
+        """Bring ``state`` ("h", and "c" if any) from one time step to the next."""
+
+    def walk(
+        self,
+        inputs: Sequence[Operand | None],
+        outputs: Sequence[ValueInfo],
+        at: Execution,
+        gate_count: int,
+        states: Mapping[str, int],
+    ) -> tuple[Array, ...]:
+        """All time steps of all directions.
+
+        Args:
+            inputs: X, W, R, B, lengths (not read by the board), then initial states.
+            outputs: Y, then the last states.
+            at: target.
+            gate_count: gates per hidden element.
+            states: input index of each state's initial value, by name.
+        """
+        x, w, r = (required(inputs, index) for index in range(3))
+        kind = x.array.dtype
+        if kind not in (np.int8, np.int16) or not kind == w.array.dtype == r.array.dtype:
+            raise ModelError(
+                f"x {kind}, W {w.array.dtype}, R {r.array.dtype}: expected one of int8, int16"
+            )
+        directions = 2 if self.direction == "bidirectional" else 1
+        hidden, size = self.hidden_size, x.array.shape[-1]
+        batch = x.array.shape[0 if self.layout else 1] if x.array.ndim == 3 else 0
+        if batch != 1:
+            raise ModelError(f"x is {list(x.array.shape)}: the board takes one sample")
+        if w.array.shape != (directions, gate_count * hidden, size) or r.array.shape != (
+            directions,
+            gate_count * hidden,
+            hidden,
+        ):
+            raise ModelError(f"W {list(w.array.shape)} and R {list(r.array.shape)} do not fit")
+        times = x.array.reshape(-1, size)
+        y = np.zeros((len(times), directions, 1, hidden), dtype=kind)
+        last = {name: [] for name in states}  # type: dict[str, list[Ints]]
+        tables = GateTables.at(self.gate_exponent)
+        shifts = (
+            self.gate_exponent - x.exponent - w.exponent,
+            self.gate_exponent - outputs[1].exponent - r.exponent,
+        )
+        for direction in range(directions):
+            bias = _bias(inputs, direction, gate_count * hidden)
+            state = {
+                name: _initial(inputs, index, direction, hidden, kind if name == "h" else np.int16)
+                for name, index in states.items()
+            }
+            for time in range(len(times))[:: -1 if direction else 1]:
+                from_input = dot_products(w.array[direction], times[time], shifts[0], at)
+                from_state = dot_products(r.array[direction], state["h"], shifts[1], at)
+                gates = Gates(from_input, from_state, bias, tables, hidden, at)
+                self.step(gates, state, outputs)
+                y[time, direction, 0] = state["h"]
+            for name in states:
+                last[name].append(state[name])
+        return (y, *(np.stack(last[name])[:, None] for name in states))
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """The gates of one time step before their functions.
+
+    Attributes:
+        from_input: ``W @ x``, int16.
+        from_state: ``R @ h``, int16.
+        bias: of W, then of R; int16.
+        tables: sigmoid and tanh.
+        hidden: elements per gate.
+        at: target.
+    """
+
+    from_input: npt.NDArray[np.int16]
+    from_state: npt.NDArray[np.int16]
+    bias: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]
+    tables: GateTables
+    hidden: int
+    at: Execution
+
+    def rounded(self, x: Float32s) -> npt.NDArray[np.int64]:
+        """Floats as integers, with the target's rounding."""
+        return round_float(x, self.at.target.rounding).astype(np.int64)
+
+
+def _bias(
+    inputs: Sequence[Operand | None], direction: int, length: int
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    operand = inputs[3] if len(inputs) > 3 else None
+    if operand is None:
+        nothing = np.zeros(length, dtype=np.int16)
+        return nothing, nothing
+    if operand.array.dtype != np.int16 or operand.array.shape[-1] != 2 * length:
+        raise ModelError(f"the bias is {operand.array.dtype} {list(operand.array.shape)}")
+    both = operand.array[direction].astype(np.int16)
+    return both[:length], both[length:]
+
+
+def _initial(
+    inputs: Sequence[Operand | None], index: int, direction: int, hidden: int, kind: npt.DTypeLike
+) -> Ints:
+    operand = inputs[index] if index < len(inputs) else None
+    if operand is None:
+        return np.zeros(hidden, dtype=kind)
+    if operand.array.dtype != np.dtype(kind):
+        raise ModelError(f"initial state {index} is {operand.array.dtype}, not {np.dtype(kind)}")
+    given: Ints = operand.array.reshape(-1, hidden)[direction].astype(kind)
+    return given

@@ -1,0 +1,57 @@
+"""GRU: a gated recurrent layer with int16 gates and tabulated activations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.lowered import ValueInfo
+from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.types import Array, Ints
+from espdl_hil.numerics import quantize, scale_of
+from espdl_hil.ops._recurrent import Gates, Recurrent
+
+
+@dataclass(frozen=True, slots=True)
+class GRU(Recurrent):
+    """Gates z, r, n. Source: esp-dl 12c0616 dl_module_gru.hpp."""
+
+    op_type: ClassVar[str] = "GRU"
+    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.CALIBRATED, index_inputs=(4,))
+
+    @classmethod
+    def from_attributes(cls, attributes: Attributes) -> GRU:
+        """Parse."""
+        linear = attributes.integer("linear_before_reset", 0)
+        if linear != 1:
+            raise attributes.unsupported("linear_before_reset", linear, "1")
+        return cls(*cls.common(attributes), linear_before_reset=linear)
+
+    def to_attributes(self) -> Mapping[str, Attribute]:
+        """All attributes."""
+        linear = {"linear_before_reset": Attribute.of(self.linear_before_reset)}
+        return {**Recurrent.to_attributes(self), **linear}
+
+    def simulate(
+        self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
+    ) -> tuple[Array, ...]:
+        """Y and the last hidden state."""
+        return self.walk(inputs, outputs, at, 3, {"h": 5})
+
+    def step(self, gates: Gates, state: dict[str, Ints], outputs: Sequence[ValueInfo]) -> None:
+        """One time step; the biases wrap in int16."""
+        hidden = gates.hidden
+        with np.errstate(over="ignore"):
+            a, b = gates.from_input + gates.bias[0], gates.from_state + gates.bias[1]
+        index = a.astype(np.int32) + b.astype(np.int32)
+        z = gates.tables.sigmoid_of(index[:hidden])
+        r = gates.tables.sigmoid_of(index[hidden : 2 * hidden])
+        inner = a[2 * hidden :].astype(np.float32) + r * b[2 * hidden :].astype(np.float32)
+        n = gates.tables.tanh_of(gates.rounded(inner))
+        new = (np.float32(1) - z) * n * scale_of(-outputs[0].exponent)
+        new = new + z * state["h"].astype(np.float32)
+        state["h"] = quantize(new, state["h"].dtype, gates.at.target.rounding)

@@ -1,0 +1,41 @@
+"""ReduceLogSumExp: logarithms of sums of exponentials along axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from espdl_hil.ir.lowered import ValueInfo
+from espdl_hil.ir.operator import Execution, ExponentRule, Operand, Traits
+from espdl_hil.ir.types import Array
+from espdl_hil.numerics import quantize, scale_of
+from espdl_hil.ops._reduce import Reduction, logarithm, reducing, running_sum
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceLogSumExp(Reduction):
+    """The logarithm of the sum of exponentials, without subtracting a maximum.
+
+    Source: esp-dl 12c0616 dl_module_reduce_log_sum_exp.hpp.
+    """
+
+    op_type: ClassVar[str] = "ReduceLogSumExp"
+    traits: ClassVar[Traits] = reducing(ExponentRule.CALIBRATED)
+
+    def combine(
+        self, groups: npt.NDArray[Any], x: Operand, output: ValueInfo, at: Execution
+    ) -> Array:
+        """Add exponentials one after the other in float32."""
+        quantized = groups.dtype.kind != "f"
+        real = groups.astype(np.float32)
+        if quantized:
+            real = real * scale_of(x.exponent)
+        with np.errstate(over="ignore"):
+            exponentials = np.exp(real.astype(np.float64)).astype(np.float32)
+        value = logarithm(running_sum(exponentials))
+        if not quantized:
+            return value
+        return quantize(value * scale_of(-output.exponent), output.dtype.numpy, at.target.rounding)
