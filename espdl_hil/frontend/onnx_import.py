@@ -17,9 +17,10 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper, shape_inference
 
 from espdl_hil.errors import ModelError, UnsupportedModelError, UnsupportedOperatorError
-from espdl_hil.frontend.rewrites import REWRITES, OnnxNode, Scope, explicit_pads
+from espdl_hil.frontend.rewrites import REWRITES, OnnxNode, Scope, explicit_kernel, explicit_pads
 from espdl_hil.ir.attributes import Attribute, AttributeKind, Attributes
 from espdl_hil.ir.graph import Graph, Node
+from espdl_hil.ir.operator import LayoutRule
 from espdl_hil.ir.types import Array, DType, TensorType
 from espdl_hil.ops import OPERATORS
 
@@ -349,6 +350,8 @@ def _parsed(raw: OnnxNode, scope: Scope, findings: list[ModelError]) -> Node | N
         findings.append(UnsupportedOperatorError(name, node=raw.name, opset=scope.opset, hint=hint))
         return None
     try:
+        if kind.traits.multiplies and kind.traits.layout is LayoutRule.CHANNELS_LAST:
+            raw = explicit_kernel(raw, scope)
         raw = _with_inputs(explicit_pads(raw, scope), kind.traits.attribute_inputs, scope)
         attributes = Attributes(raw.name, raw.op_type, raw.attributes, scope.opset)
         op = kind.from_attributes(attributes)

@@ -85,25 +85,30 @@ class Scope:
         return free
 
 
+def explicit_kernel(node: OnnxNode, scope: Scope) -> OnnxNode:
+    """The node with ``kernel_shape`` written out from the weights ``[N, C, ...]`` at input 1.
+
+    Before: ``Conv(x, w)``; after: ``Conv(x, w, kernel_shape=[3, 3])``.
+    """
+    if "kernel_shape" in node.attributes:
+        return node
+    kernel = Attribute.of(scope.shape(node, node.inputs[1])[2:])
+    return replace(node, attributes={**node.attributes, "kernel_shape": kernel})
+
+
 def explicit_pads(node: OnnxNode, scope: Scope) -> OnnxNode:
-    """The node with ``auto_pad`` written as ``pads``, and ``kernel_shape`` written out.
+    """The node with ``auto_pad`` written as ``pads``.
 
     Before: ``Conv(auto_pad=SAME_UPPER)``; after: ``Conv(pads=[0, 0, 1, 1])``.
     """
-    attributes = dict(node.attributes)
+    if "auto_pad" not in node.attributes:
+        return node
     read = node.typed(scope.opset)
-    mode = read.text("auto_pad", "NOTSET")
-    attributes.pop("auto_pad", None)
-    if "auto_pad" not in node.attributes and "kernel_shape" in node.attributes:
-        return node
-    if "auto_pad" not in node.attributes and "strides" not in node.attributes:
-        return node
-    if "kernel_shape" in node.attributes:
-        kernel = read.integers("kernel_shape")
-    else:
-        kernel = scope.shape(node, node.inputs[1])[2:]
-        attributes["kernel_shape"] = Attribute.of(kernel)
+    attributes = dict(node.attributes)
+    del attributes["auto_pad"]
+    mode = read.text("auto_pad")
     if mode != "NOTSET":
+        kernel = read.integers("kernel_shape")
         ones = (1,) * len(kernel)
         strides = read.integers("strides", ones)
         dilations = read.integers("dilations", ones)

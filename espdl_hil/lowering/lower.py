@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from espdl_hil.errors import ModelError, UnsupportedModelError
-from espdl_hil.ir.attributes import Attribute
+from espdl_hil.ir.attributes import Attribute, AttributeKind
 from espdl_hil.ir.graph import Node, QuantModel
 from espdl_hil.ir.lowered import LoweredModel, LoweredNode, Tensor, ValueInfo
 from espdl_hil.ir.operator import LayoutRule, LoweredOperator, LoweringSite, Operator, Site
@@ -303,7 +303,7 @@ class _Walk:
         return Site(name, constant.shape, identity(constant.ndim), quant, constant)
 
     def _write(self, node: Node, site: LoweringSite, lowered: LoweredOperator) -> None:
-        attributes = dict(lowered.attributes)
+        attributes = {name: _single(value) for name, value in lowered.attributes.items()}
         attributes["quant_type"] = _quant_type(site.bits)
         if node.op.traits.tabulates and site.bits == 8 and not lowered.tables:
             lowered = self._tabulated(node.op, site, lowered)
@@ -371,6 +371,13 @@ def _reshaped(site: LoweringSite) -> LoweredOperator:
     shape = np.array(site.outputs[0].shape, dtype=np.int64)
     tensor = Tensor.of(f"{site.node}/shape", shape)
     return LoweredOperator(Reshape.op_type, {"allowzero": Attribute.of(0)}, {1: tensor})
+
+
+def _single(attribute: Attribute) -> Attribute:
+    """The attribute as the file holds it: FLOAT has 32 bits."""
+    if attribute.kind is not AttributeKind.FLOAT:
+        return attribute
+    return Attribute(attribute.kind, float(np.float32(attribute.value)))  # type: ignore[arg-type]
 
 
 def _quant_type(bits: int | None) -> Attribute:

@@ -73,7 +73,8 @@ def weight_exponents(site: MacSite, bits: int, method: WeightRange) -> Exponents
     if method is WeightRange.MINMAX:
         return widest
     costs = np.stack([_squared_error(rows, widest - k, bits) for k in range(_CANDIDATES)])
-    return np.maximum(widest - np.argmin(costs, axis=0), LOWEST_EXPONENT)
+    chosen: Exponents = np.maximum(widest - np.argmin(costs, axis=0), LOWEST_EXPONENT)
+    return chosen
 
 
 def _squared_error(
