@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from espdl_hil.errors import EspdlHilError
 from espdl_hil.targets import Target
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -64,11 +65,13 @@ class Rounding(IntEnum):
     DOWN = 3
 
 
-class ReferenceEngineError(Exception):
+class ReferenceEngineError(EspdlHilError):
     """The engine said no: its status, its text, and for malformed files the byte offset."""
 
     def __init__(self, status: Status, text: str, offset: int) -> None:
-        super().__init__(f"{status.name}: {text} (offset {offset})")
+        super().__init__(
+            f"{status.name}: {text} (offset {offset})", where="C reference engine"
+        )
         self.status = status
         self.text = text
         self.offset = offset

@@ -26,7 +26,10 @@ const uint8_t *hil_read_bytes(hil_reader_t *reader, uint32_t at, uint32_t size)
 uint16_t hil_read_u16(hil_reader_t *reader, uint32_t at)
 {
     const uint8_t *bytes = hil_read_bytes(reader, at, 2);
-    return bytes == NULL ? 0 : (uint16_t)(bytes[0] | (bytes[1] << 8));
+    if (bytes == NULL) {
+        return 0;
+    }
+    return (uint16_t)((uint32_t)bytes[0] | ((uint32_t)bytes[1] << 8));
 }
 
 uint32_t hil_read_u32(hil_reader_t *reader, uint32_t at)
