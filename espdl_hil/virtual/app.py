@@ -28,15 +28,17 @@ _PIPE_BYTES = 1 << 18
 class ResetReason(Enum):
     """Why the chip booted, as the runner reports it."""
 
-    POWER_ON = "power-on"
+    POWER_ON = "poweron"
     EXTERNAL = "external"
     SOFTWARE = "software"
     PANIC = "panic"
     WATCHDOG = "watchdog"
+    BROWNOUT = "brownout"
 
 
-_REASONS = {0: ResetReason.SOFTWARE, 64: ResetReason.SOFTWARE, 66: ResetReason.WATCHDOG}
-"""What exit codes mean; any other one, 65 and signals among them, is a panic."""
+_REASONS = {0: ResetReason.SOFTWARE, 64: ResetReason.SOFTWARE, 65: ResetReason.BROWNOUT}
+"""What exit codes mean; any other one, 66 and signals among them, is a panic."""
+_USAGE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,10 @@ class App:
     def has_exited(self) -> bool:
         """Tell whether the program ended."""
         return self._process.poll() is not None
+
+    def refuses_arguments(self) -> bool:
+        """Tell whether the ended program did not understand its arguments."""
+        return self._process.wait() == _USAGE
 
     def restart_reason(self) -> ResetReason:
         """Wait for the ended process and tell what its exit code means."""

@@ -11,6 +11,7 @@ import select
 import time
 from enum import Enum
 
+from espdl_hil.errors import ConfigError
 from espdl_hil.virtual.app import App, ResetReason, runner_arguments
 from espdl_hil.virtual.boot import NotBootable, boot
 from espdl_hil.virtual.faults import Damage, Faults, LineFault
@@ -39,6 +40,7 @@ _RESET_CODES = {
     ResetReason.SOFTWARE: "rst:0x3 (RTC_SW_SYS_RST)",
     ResetReason.PANIC: "rst:0xc (RTC_SW_CPU_RST)",
     ResetReason.WATCHDOG: "rst:0x10 (RTCWDT_RTC_RST)",
+    ResetReason.BROWNOUT: "rst:0xf (BROWNOUT_RST)",
 }
 
 
@@ -257,6 +259,11 @@ class Board:
             _log.info("runner: %s", text.decode("utf-8", "replace").rstrip())
         self._app_ready = bool(data or text)
         if exited and not self._app_ready:
+            if self._app_faults and app.refuses_arguments():
+                known = ", ".join(fault.text for fault in self._app_faults)
+                raise ConfigError(
+                    f"the firmware does not know one of these faults: {known}", key="--fault"
+                )
             self._restart(app.restart_reason(), now_s)
             return True
         return self._app_ready

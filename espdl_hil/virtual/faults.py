@@ -27,7 +27,7 @@ class LineFault(Enum):
     """Milliseconds that every byte is late."""
     CUT = "cut"
     """Bytes, both directions together, after which the cable is pulled: the port goes away."""
-    MUTE = "mute"
+    SILENCE = "silence"
     """Bytes, both directions together, after which nothing passes; the port stays."""
 
 
@@ -45,7 +45,7 @@ class Faults:
 
     Attributes:
         up, down: probabilities and delays by kind, towards the board and from it.
-        limit_bytes: of ``cut`` or ``mute``; ``None`` where there is none.
+        limit_bytes: of ``cut`` or ``silence``; ``None`` where there is none.
         cuts: the limit pulls the cable, otherwise it silences the line.
         app: in the order given.
         seed: of the random damage.
@@ -64,7 +64,7 @@ def parse_faults(texts: Sequence[str], seed: int = 0) -> Faults:
 
     Args:
         texts: ``KIND[-up|-down]:ARGUMENT`` for the line (``drop``, ``flip``, ``delay``, ``cut``,
-            ``mute``); anything else, optionally after ``once:``, goes to the firmware as it is.
+            ``silence``); anything else, optionally after ``once:``, goes to the firmware as it is.
         seed: of random damage.
 
     Raises:
@@ -84,7 +84,7 @@ def parse_faults(texts: Sequence[str], seed: int = 0) -> Faults:
             app.append(AppFault(text.removeprefix(_ONCE), once))
             continue
         value = _number(kind, argument, text)
-        if kind in (LineFault.CUT, LineFault.MUTE):
+        if kind in (LineFault.CUT, LineFault.SILENCE):
             limit_bytes, cuts = int(value), kind is LineFault.CUT
             continue
         if direction != "down":
@@ -104,7 +104,7 @@ def _number(kind: LineFault, argument: str, text: str) -> float:
         raise ConfigError(
             f"fault {text!r} needs a number from 0 to {highest:g}",
             key="--fault",
-            hint="for example drop:0.001, flip-up:1e-5, delay:20, cut:4096, mute:4096",
+            hint="for example drop:0.001, flip-up:1e-5, delay:20, cut:4096, silence:4096",
         )
     return value
 

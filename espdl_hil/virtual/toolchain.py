@@ -19,9 +19,11 @@ from espdl_hil.errors import ConfigError
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 _RUNNER = "hil_runner"
+_MAKE_TARGET = "runner"
 _STAMP = "hil_runner.sources"
 _SOURCES = frozenset({".c", ".h", ".mk"})
 _BUILD_DEADLINE_S = 600.0
+_VERSION_DEADLINE_S = 20.0
 _LAST_LINES = 20
 
 
@@ -66,7 +68,7 @@ def _make(firmware: Path, build: Path) -> None:
     make = shutil.which("make")
     if make is None:
         raise ConfigError("make is not installed", hint="install make and gcc")
-    command = [make, "-C", str(firmware), _RUNNER, f"OUT={build.resolve()}"]
+    command = [make, "-C", str(firmware), _MAKE_TARGET, f"OUT={build.resolve()}"]
     try:
         done = subprocess.run(
             command,
@@ -85,11 +87,24 @@ def _make(firmware: Path, build: Path) -> None:
         raise ConfigError(f"the runner does not build:\n{tail}", file=firmware / "Makefile")
 
 
+def _compiler_version() -> bytes:
+    """Return what the compiler says about itself; nothing where it is missing: make will tell."""
+    compiler = os.environ.get("CC", "gcc").split()
+    try:
+        done = subprocess.run(
+            [*compiler, "--version"], capture_output=True, timeout=_VERSION_DEADLINE_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return b""
+    return done.stdout
+
+
 def _sources_sha256(firmware: Path) -> str:
     """Hash names and contents of everything that the build reads, and how it is called."""
     digest = hashlib.sha256()
-    for variable in ("CC", "CFLAGS", "OPT"):
+    for variable in ("CC", "OPT"):
         digest.update(f"{variable}={os.environ.get(variable, '')}\0".encode())
+    digest.update(_compiler_version())
     for path in sorted(firmware.rglob("*")):
         if path.suffix in _SOURCES or path.name == "Makefile":
             digest.update(f"{path.relative_to(firmware).as_posix()}\0".encode())

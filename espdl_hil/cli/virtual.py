@@ -1,0 +1,122 @@
+"""``espdl-hil virtual``: start virtual boards, and build the firmware that they boot."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import selectors
+import signal
+from pathlib import Path
+
+from platformdirs import user_cache_path, user_state_path
+
+from espdl_hil.errors import BoardError
+from espdl_hil.virtual.bundle import ensure_bundle
+from espdl_hil.virtual.chips import VIRTUAL_CHIPS
+from espdl_hil.virtual.launch import VirtualBoard, VirtualBoardSpec
+
+HELP = "start virtual boards, build their firmware"
+
+_CHIPS = [chip.name for chip in VIRTUAL_CHIPS]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the two actions."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    start = actions.add_parser(
+        "start", help="run boards until Ctrl-C", description="Run virtual boards until Ctrl-C."
+    )
+    start.add_argument("targets", nargs="+", choices=_CHIPS, metavar="TARGET")
+    start.add_argument(
+        "--state", type=Path, help="folder of the boards' folders (flash, MAC address, port link)"
+    )
+    start.add_argument("--port", default="pty", help="pty (default) or rfc2217")
+    start.add_argument("--json", action="store_true", help="one JSON line per board")
+    start.add_argument("--baud-limit", type=int, metavar="N", help="simulated line rate")
+    start.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[:ARG]",
+        help="damage on the line (drop:P, flip:P, delay:MS, cut:N, silence:N; with -up or -down "
+        "after the kind for one direction) or in the firmware (see docs/virtual-boards.md)",
+    )
+    start.add_argument("--seed", type=int, default=0, help="of random damage")
+    start.add_argument("--verbose", action="store_true", help="log resets")
+    firmware = actions.add_parser(
+        "firmware",
+        help="build a firmware bundle",
+        description="Build the firmware bundle that a virtual board boots.",
+    )
+    firmware.add_argument("target", choices=_CHIPS, metavar="TARGET")
+    firmware.add_argument("-o", "--output", type=Path, help="folder for bundles; default: a cache")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out the action."""
+    if arguments.action == "firmware":
+        folder = arguments.output or user_cache_path("espdl-hil") / "firmware"
+        print(ensure_bundle(arguments.target, folder))
+        return 0
+    return _start(arguments)
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    root = arguments.state or user_state_path("espdl-hil") / "virtual"
+    with contextlib.ExitStack() as stack:
+        boards = []
+        for name, target in _named(arguments.targets):
+            spec = VirtualBoardSpec(
+                chip=target,
+                state=root / name,
+                port=arguments.port,
+                faults=tuple(arguments.fault),
+                seed=arguments.seed,
+                baud_limit=arguments.baud_limit,
+                verbose=arguments.verbose,
+            )
+            board = stack.enter_context(VirtualBoard(spec))
+            boards.append(board)
+            values = {"name": name, "target": target, "port": board.port, "pid": board.pid}
+            line = json.dumps(values) if arguments.json else f"{name}: {board.port}"
+            print(line, flush=True)
+        _wait(boards)
+    return 0
+
+
+def _named(targets: list[str]) -> list[tuple[str, str]]:
+    """Name boards by target; the second one of a target gets ``-2``, and so on."""
+    names = []
+    for index, target in enumerate(targets):
+        earlier = targets[:index].count(target)
+        names.append((f"{target}-{earlier + 1}" if earlier else target, target))
+    return names
+
+
+def _wait(boards: list[VirtualBoard]) -> None:
+    """Return on Ctrl-C or SIGTERM.
+
+    Raises:
+        BoardError: a board ended by itself.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with selectors.DefaultSelector() as selector, contextlib.suppress(KeyboardInterrupt):
+            for board in boards:
+                assert board.process.stdout is not None
+                selector.register(board.process.stdout, selectors.EVENT_READ, board)
+            # After its announcement a board says nothing more, so readable means ended.
+            ended = [key.data for key, _ in selector.select()]
+            board = ended[0]
+            raise BoardError(
+                f"the virtual board ended by itself (code {board.process.wait()})",
+                board=board.spec.state.name,
+                port=board.port,
+            )
+    finally:
+        signal.signal(signal.SIGTERM, before)
