@@ -25,7 +25,7 @@ SEED = 0
 TRAINING = 1024
 CALIBRATION = 32
 EVALUATION = 256
-STEPS = 3000
+STEPS = 6000
 FOLDER = Path(__file__).resolve().parent
 
 
@@ -41,7 +41,7 @@ def network() -> nn.Sequential:
 
 def train(model: nn.Module, x: np.ndarray) -> None:
     inputs, targets = torch.from_numpy(x), torch.from_numpy(np.sin(x))
-    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     for _ in range(STEPS):
         optimizer.zero_grad()
