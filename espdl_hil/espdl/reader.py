@@ -29,21 +29,6 @@ from espdl_hil.ir.types import DType
 _T = TypeVar("_T")
 
 _NO_EXPONENTS = (0,)
-_TYPED_DATA: Mapping[DType, tuple[schema.Field, str]] = MappingProxyType(
-    {
-        DType.FLOAT: (schema.Tensor.FLOAT_DATA, "<f4"),
-        DType.UINT8: (schema.Tensor.INT32_DATA, "<i4"),
-        DType.INT8: (schema.Tensor.INT32_DATA, "<i4"),
-        DType.UINT16: (schema.Tensor.INT32_DATA, "<i4"),
-        DType.INT16: (schema.Tensor.INT32_DATA, "<i4"),
-        DType.INT32: (schema.Tensor.INT32_DATA, "<i4"),
-        DType.BOOL: (schema.Tensor.INT32_DATA, "<i4"),
-        DType.INT64: (schema.Tensor.INT64_DATA, "<i8"),
-        DType.DOUBLE: (schema.Tensor.DOUBLE_DATA, "<f8"),
-        DType.UINT32: (schema.Tensor.UINT64_DATA, "<u8"),
-        DType.UINT64: (schema.Tensor.UINT64_DATA, "<u8"),
-    }
-)
 _MAX_ELEMENTS = 1 << 40
 
 
@@ -376,10 +361,10 @@ def _raw_data(table: Table, dtype: DType, count: int) -> bytes:
 
 def _typed_data(table: Table, dtype: DType, count: int) -> bytes:
     """Elements stored one by one in the field of their type, as raw bytes."""
-    if dtype not in _TYPED_DATA:  # FLOAT16 exists as raw data only
+    if dtype not in schema.TYPED_DATA:  # FLOAT16 exists as raw data only
         _expect_count(table, schema.Tensor.RAW_DATA, 0, count)
         return b""
-    field, code = _TYPED_DATA[dtype]
+    field, code = schema.TYPED_DATA[dtype]
     stored = table.numbers(field, code)
     elements = np.empty(0, code) if stored is None else stored
     _expect_count(table, field, len(elements), count)

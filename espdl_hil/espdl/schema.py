@@ -6,8 +6,12 @@ esp-dl 12c0616 fbs_loader/espdl.fbs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import NamedTuple
+
+from espdl_hil.ir.types import DType
 
 
 class Field(NamedTuple):
@@ -188,3 +192,21 @@ class OperatorSetId:
 
     DOMAIN = Field(0, "domain")
     VERSION = Field(1, "version")
+
+
+TYPED_DATA: Mapping[DType, tuple[Field, str]] = MappingProxyType(
+    {
+        DType.FLOAT: (Tensor.FLOAT_DATA, "<f4"),
+        DType.UINT8: (Tensor.INT32_DATA, "<i4"),
+        DType.INT8: (Tensor.INT32_DATA, "<i4"),
+        DType.UINT16: (Tensor.INT32_DATA, "<i4"),
+        DType.INT16: (Tensor.INT32_DATA, "<i4"),
+        DType.INT32: (Tensor.INT32_DATA, "<i4"),
+        DType.BOOL: (Tensor.INT32_DATA, "<i4"),
+        DType.INT64: (Tensor.INT64_DATA, "<i8"),
+        DType.DOUBLE: (Tensor.DOUBLE_DATA, "<f8"),
+        DType.UINT32: (Tensor.UINT64_DATA, "<u8"),
+        DType.UINT64: (Tensor.UINT64_DATA, "<u8"),
+    }
+)
+"""Where elements lie that are not raw data, and as which numpy type. FLOAT16 exists raw only."""

@@ -26,21 +26,6 @@ from espdl_hil.ir.types import DType
 _INT64_RANGE = range(-(1 << 63), 1 << 63)
 _INT32_RANGE = range(-(1 << 31), 1 << 31)
 
-_EMPTY_DATA: Mapping[DType, schema.Field] = {
-    DType.FLOAT: schema.Tensor.FLOAT_DATA,
-    DType.UINT8: schema.Tensor.INT32_DATA,
-    DType.INT8: schema.Tensor.INT32_DATA,
-    DType.UINT16: schema.Tensor.INT32_DATA,
-    DType.INT16: schema.Tensor.INT32_DATA,
-    DType.INT32: schema.Tensor.INT32_DATA,
-    DType.BOOL: schema.Tensor.INT32_DATA,
-    DType.INT64: schema.Tensor.INT64_DATA,
-    DType.DOUBLE: schema.Tensor.DOUBLE_DATA,
-    DType.UINT32: schema.Tensor.UINT64_DATA,
-    DType.UINT64: schema.Tensor.UINT64_DATA,
-    DType.FLOAT16: schema.Tensor.RAW_DATA,
-}
-
 
 def write(model: LoweredModel, *, key: bytes | None = None) -> bytes:
     """The EDL2 file of a model, encrypted (AES-128-CTR) where ``key`` is given.
@@ -279,7 +264,8 @@ def _tensor_data(tensor: Tensor) -> tuple[schema.Field, Part]:
             value=tensor.name,
         )
     if not count:
-        return _EMPTY_DATA[tensor.dtype], Data(b"", 0, schema.RAW_BLOCK_BYTES)
+        field, _ = schema.TYPED_DATA.get(tensor.dtype, (schema.Tensor.RAW_DATA, ""))
+        return field, Data(b"", 0, schema.RAW_BLOCK_BYTES)
     block = schema.RAW_BLOCK_BYTES
     return schema.Tensor.RAW_DATA, Data(tensor.data, -(-wanted // block), block)
 
