@@ -132,6 +132,10 @@ class Section:
         for key in self.nodes:
             yield key, self.section(key)
 
+    def take(self, key: str) -> None:
+        """Count ``key`` as known, for a reader that looks at ``nodes`` itself."""
+        self._taken.add(key)
+
     def finish(self) -> None:
         """Refuse keys that nobody asked for.
 

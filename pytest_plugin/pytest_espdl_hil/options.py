@@ -32,8 +32,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--boards",
         default=None,
         metavar="FILE",
-        help="the inventory (default: boards.yaml in the root folder, else the shipped virtual "
-        "boards).",
+        help="the inventory (default: $ESPDL_HIL_BOARDS, boards.yaml in the root folder or above, "
+        "the user's boards.yaml, three virtual boards).",
     )
     group.addoption(
         "--hil-report",
@@ -49,16 +49,15 @@ def selected_boards(config: pytest.Config) -> tuple[Board, ...]:
     Raises:
         pytest.UsageError: unknown board, or a mistake in the inventory.
     """
-    words = [word.strip() for option in config.getoption("--board") for word in option.split(",")]
-    words = [word for word in words if word]
+    words = config.getoption("--board")
     if not words:
         return ()
-    given = config.getoption("--boards")
-    from espdl_hil.boards.inventory import load_inventory, select_boards
+    from espdl_hil.boards.inventory import load_inventory
 
+    given = config.getoption("--boards")
+    file = None if given is None else config.invocation_params.dir / given
     try:
-        inventory = load_inventory(_inventory_file(config, given))
-        return tuple(select_boards(inventory, words))
+        return load_inventory(file, folder=config.rootpath).select(words)
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -67,10 +66,3 @@ def report_folder(config: pytest.Config) -> Path | None:
     """Where reports go, absolute; ``None`` without ``--hil-report``."""
     folder = config.getoption("--hil-report")
     return None if folder is None else config.invocation_params.dir / folder
-
-
-def _inventory_file(config: pytest.Config, given: str | None) -> Path | None:
-    if given is not None:
-        return config.invocation_params.dir / given
-    beside = config.rootpath / "boards.yaml"
-    return beside if beside.is_file() else None

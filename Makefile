@@ -1,0 +1,80 @@
+# The recipes of the project; each sets up what it needs. Needs Python >= 3.10, gcc and make.
+#
+#   make demo            quantize the examples, flash three virtual boards, run, report
+#   make test            the whole test suite
+#   make check           format, lint, types, import layers, C format
+#   make agreement       a larger seeded comparison of simulator and C engine (SEED=, CASES=)
+#   make firmware-host   the host builds of the firmware, with and without sanitizers
+#   make venv            only the virtual environment with everything for development
+#   make clean           forget builds and the demo; keeps the virtual environment
+#
+# VENV= puts the virtual environment elsewhere, PYTHON= makes it with another Python.
+
+VENV ?= .venv
+PYTHON ?= python3
+PYTEST_ARGS ?=
+SEED ?= 1
+CASES ?= 400
+
+BUILD := build
+DEMO := $(BUILD)/demo
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test check agreement firmware-host venv format clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# --- Environment --------------------------------------------------------------------------------
+# One stamp per set of extras; the larger one serves for the smaller one too.
+
+define install
+	@$(PYTHON) tools/bootstrap.py $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(1)]'
+	@touch $@
+endef
+
+$(VENV)/.quantize: pyproject.toml constraints.txt tools/bootstrap.py
+	$(call install,quantize)
+
+$(VENV)/.dev: pyproject.toml constraints.txt tools/bootstrap.py
+	$(call install,dev)
+	@touch $(VENV)/.quantize
+
+venv: $(VENV)/.dev
+
+# --- Recipes ------------------------------------------------------------------------------------
+# Everything the demo keeps between two runs (flash images of the virtual boards, quantized models)
+# lies in its folder, so that the second run shows what is not done again.
+
+demo: $(VENV)/.quantize
+	@mkdir -p $(DEMO)
+	ESPDL_HIL_CACHE=$(DEMO)/cache ESPDL_HIL_STATE=$(DEMO)/state $(BIN)/python -m pytest -v \
+	    examples/demo.hil.yaml --board virtual --boards boards.yaml \
+	    --hil-report $(DEMO) --junitxml $(DEMO)/junit.xml
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	find firmware -name '*.[ch]' -print0 | xargs -0 $(BIN)/clang-format --dry-run --Werror
+
+agreement: $(VENV)/.dev
+	ESPDL_HIL_SEED=$(SEED) ESPDL_HIL_CASES=$(CASES) $(BIN)/python -m pytest tests/agreement
+
+firmware-host:
+	$(MAKE) -C firmware OUT=$(CURDIR)/$(BUILD)/host
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	find firmware -name '*.[ch]' -print0 | xargs -0 $(BIN)/clang-format -i
+
+clean:
+	rm -rf $(BUILD)
