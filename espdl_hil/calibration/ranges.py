@@ -18,6 +18,9 @@ from espdl_hil.ir.types import Array
 BINS = 8192
 """Bins of a histogram: enough for 64 bins in each of the 128 steps of int8."""
 
+LOWEST_LIMIT = -64
+"""Magnitudes far below every exponent share one bin: their scale would leave float32."""
+
 Counts: TypeAlias = npt.NDArray[np.int64]
 
 
@@ -70,7 +73,7 @@ class RangeRecorder:
 
     def _count(self, flat: Array, magnitude: float) -> None:
         # frexp gives the smallest power of two above the magnitude, itself excluded.
-        limit = int(np.frexp(magnitude)[1]) if magnitude else None
+        limit = max(int(np.frexp(magnitude)[1]), LOWEST_LIMIT) if magnitude else None
         if limit is not None and (self._limit is None or limit > self._limit):
             self._grow(limit)
         if self._limit is None:
