@@ -88,6 +88,8 @@ class _Mac:
         # ~b is -b - 1: unlike -b it exists for the most negative integer.
         start = np.minimum(np.maximum(self._bias, ~self._bias), _HUGE) + 1
         self._start: Int64s = start
+        wrapping = [a.bits for _, a, _ in self._accumulators if a.overflow is Overflow.WRAP]
+        self._wraps_from = 1 << (min(wrapping, default=64) - 1)
         self._weights: dict[tuple[np.dtype[Any], bool], Floats] = {}
 
     def type_for(self, peak: int) -> np.dtype[Any]:
@@ -130,7 +132,7 @@ class _Mac:
     def _finish(self, sums: Floats, peak: int, fixes: list[_Fix]) -> Ints:
         """Bias, shift, saturate and rectify; ``sums [P, N]`` is consumed."""
         parameters = self._parameters
-        if not fixes and self._largest(peak) < _EXACT[sums.dtype]:
+        if not fixes and self._largest(peak) < min(_EXACT[sums.dtype], self._wraps_from):
             return self._finish_in_float(sums)
         acc = sums.astype(np.int64)
         with np.errstate(over="ignore"):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from espdl_hil.ir.types import Array, Floats, Ints
 from espdl_hil.targets import Rounding
 
-_TIE = 1e-6  # how near to a tie a double counts as that tie, with rounding half even
+_TIE = 1e-6  # how far beyond a tie a double still counts as that tie, with rounding half even
 _WIDEST = 63  # the largest shift of a 64-bit value; beyond it every result is 0
 
 
@@ -58,7 +58,7 @@ def round_float(x: Floats, rounding: Rounding) -> Floats:
     """Round to whole numbers the way the target converts float32, or double, to an integer.
 
     Half up adds one half in the type of ``x`` before it takes the floor, so 0.49999997 gives 1.
-    In double, half even treats whatever lies within 1e-6 of a tie as that tie.
+    In double, half even treats what lies up to 1e-6 beyond a tie (away from 0) as that tie.
     """
     match rounding:
         case Rounding.HALF_UP:
