@@ -10,7 +10,7 @@ import numpy as np
 from espdl_hil.errors import ConfigError
 from espdl_hil.ir.lowered import LoweredModel, ValueInfo
 from espdl_hil.ir.types import Array, DType
-from espdl_hil.lowering import to_stored
+from espdl_hil.lowering import stored_axes, to_stored
 from espdl_hil.suite import EvaluationData
 from espdl_hil.targets import Target
 
@@ -76,7 +76,8 @@ def evaluation_set(
         arrays: content of the data file.
 
     Raises:
-        ConfigError: an input or the labels are missing, or their numbers differ.
+        ConfigError: an input or the labels are missing, their numbers differ, or a sample has
+            not the shape of its input.
     """
     for name in (*model.inputs, data.labels):
         if name not in arrays:
@@ -89,14 +90,34 @@ def evaluation_set(
     if not count:
         raise ConfigError("holds no samples", file=data.data)
     samples = {name: arrays[name][:count] for name in model.inputs}
+    shapes = {name: _sample_shape(model, name, arrays[name], data) for name in model.inputs}
     vectors = tuple(
         Vector(
             f"sample-{index}",
-            {name: to_stored(model, name, samples[name][index], target) for name in model.inputs},
+            {
+                name: to_stored(model, name, samples[name][index].reshape(shape), target)
+                for name, shape in shapes.items()
+            },
         )
         for index in range(count)
     )
     return EvaluationSet(vectors, samples, arrays[data.labels][:count])
+
+
+def _sample_shape(
+    model: LoweredModel, name: str, array: Array, data: EvaluationData
+) -> tuple[int, ...]:
+    """The shape of an input in ONNX order, which samples have with or without its batch of 1."""
+    dims = model.values[name].dims
+    order = np.argsort(stored_axes(model.metadata, name, len(dims)))
+    shape = tuple(dims[int(axis)] for axis in order)
+    if array.shape[1:] not in (shape, shape[1:] if shape[:1] == (1,) else shape):
+        raise ConfigError(
+            f"a sample of {name!r} has shape {list(array.shape[1:])}, the input {list(shape)}",
+            file=data.data,
+            hint="arrays hold the samples first: [samples, ...input shape]",
+        )
+    return shape
 
 
 def _random(info: ValueInfo, rng: np.random.Generator) -> Array:
