@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import ClassVar
 
-from espdl_hil.errors import ModelError
+from espdl_hil.errors import ModelError, UnsupportedOperatorError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import Tensor, ValueInfo
 from espdl_hil.ir.types import Array, Floats, QuantParams
@@ -235,5 +235,17 @@ class Operator(ABC):
 
         Constant inputs that ``parameters`` does not replace are stored by the caller: quantized
         where ``site`` has a quantization, permuted as the activations beside them.
+
+        Raises:
+            UnsupportedOperatorError: the operator runs from a file, but is not quantized yet.
         """
+        raise UnsupportedOperatorError(self.op_type, node=site.node, hint="it cannot be quantized")
+
+    def unchanged(self) -> LoweredOperator:
+        """For ``lower``: this operator with all its attributes; the caller stores constants."""
         return LoweredOperator(self.op_type, self.to_attributes(), {})
+
+    @classmethod
+    def can_be_lowered(cls) -> bool:
+        """Whether models with this operator can be quantized."""
+        return cls.lower is not Operator.lower

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from espdl_hil.errors import ModelError, UnsupportedModelError
+from espdl_hil.errors import ModelError, UnsupportedModelError, UnsupportedOperatorError
 from espdl_hil.ir.graph import Graph, Node
 from espdl_hil.ir.operator import LoweringSite, Site
 from espdl_hil.lowering.axes import identity
@@ -17,6 +17,13 @@ def check(graph: Graph, target: Target, bits: int) -> None:
     """
     findings: list[ModelError] = []
     for node in graph.nodes:
+        if not node.op.can_be_lowered():
+            findings.append(
+                UnsupportedOperatorError(
+                    node.op.op_type, node=node.name, hint="it cannot be quantized"
+                )
+            )
+            continue
         try:
             node.op.check(_site(graph, node, target, bits))
         except ModelError as finding:

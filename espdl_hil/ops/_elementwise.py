@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, Operand
+from espdl_hil.ir.operator import Execution, LoweredOperator, LoweringSite, Operand
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import saturate
 from espdl_hil.ops._plain import Plain, required
@@ -80,6 +80,14 @@ def pair_of(inputs: Sequence[Operand | None]) -> tuple[Operand, Operand]:
     return left, right
 
 
+def refuse_deep(site: LoweringSite) -> None:
+    """Refuse two operands whose broadcasting needs more loops than ESP-DL has."""
+    left, right = site.inputs[0], site.inputs[1]
+    assert left is not None
+    assert right is not None
+    merged(left.shape, right.shape)
+
+
 @dataclass(frozen=True, slots=True)
 class RawArithmetic(Plain):
     """An operator that works on raw integers, whatever the exponents say, and saturates."""
@@ -87,6 +95,14 @@ class RawArithmetic(Plain):
     @abstractmethod
     def combine(self, left: npt.NDArray[np.generic], right: npt.NDArray[np.generic]) -> Array:
         """Combine wide integers, or floats."""
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse broadcasting beyond what the kernels loop over."""
+        refuse_deep(site)
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -12,7 +12,7 @@ import numpy as np
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, Operand, Operator
+from espdl_hil.ir.operator import Execution, LoweredOperator, LoweringSite, Operand, Operator
 from espdl_hil.ir.types import Array, DType
 from espdl_hil.numerics import scale_of
 from espdl_hil.ops._plain import normal_axis, required
@@ -48,6 +48,10 @@ class Normalizing(Operator):
     @abstractmethod
     def normalize(self, values: Float32s, exponentials: Float32s, total: Float32s) -> Float32s:
         """The result from the (shifted) values, their exponentials and the exponentials' sum."""
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

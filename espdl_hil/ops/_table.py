@@ -17,7 +17,16 @@ import numpy.typing as npt
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import Tensor, ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array, Floats
 from espdl_hil.numerics import quantize, scale_of, shift_round
 from espdl_hil.ops._plain import required
@@ -53,6 +62,10 @@ class Tabulated(Operator):
     def evaluate(self, x: Floats) -> Floats:
         """The real function, as tables are made; the board's formula unless overridden."""
         return self.compute(x.astype(np.float32))
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

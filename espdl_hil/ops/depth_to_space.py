@@ -6,10 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from espdl_hil.errors import ModelError
+from espdl_hil.errors import ModelError, UnsupportedAttributeError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import required
 
@@ -40,6 +49,21 @@ class DepthToSpace(Operator):
     def to_attributes(self) -> Mapping[str, Attribute]:
         """All attributes."""
         return {"blocksize": Attribute.of(self.blocksize), "mode": Attribute.of(self.mode)}
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse the mode that ESP-DL computes otherwise than ONNX."""
+        depth = site.outputs[0].shape[1]
+        if self.mode == "DCR" and depth != self.blocksize:
+            raise UnsupportedAttributeError(
+                "mode",
+                self.mode,
+                "CRD, or DCR with as many output channels as the block size",
+                hint="permute the channels of the layer before and use mode CRD",
+            )
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

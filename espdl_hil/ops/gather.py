@@ -11,7 +11,16 @@ import numpy as np
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import integers, normal_axis, required
 
@@ -33,6 +42,21 @@ class Gather(Operator):
     def to_attributes(self) -> Mapping[str, Attribute]:
         """The axis."""
         return {"axis": Attribute.of(self.axis)}
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse indices that the runtime would take as they are, outside the tensor."""
+        data, selector = site.inputs[0], site.inputs[1]
+        assert data is not None
+        assert selector is not None
+        if selector.constant is None or selector.constant.min(initial=0) < 0:
+            raise ModelError(
+                "indices that are negative or computed at run time",
+                hint="the board does not wrap indices: write them from the front",
+            )
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
-from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, Operand, Traits
+from espdl_hil.ir.lowered import Tensor, ValueInfo
+from espdl_hil.ir.operator import Execution, LoweredOperator, LoweringSite, Operand, Traits
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import required
+from espdl_hil.ops._stored import quantized
 from espdl_hil.ops._table import TABULATED, Float32s, Tabulated, look_up, table_named
+
+_INT16_STEP = 16  # a table of 8 KiB; esp-ppq takes 256, which costs 4 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,17 @@ class Gelu(Tabulated):
             return (0.5 * wide * (1.0 + np.tanh(inner))).astype(np.float32)
         error = np.array([math.erf(v) for v in (wide / math.sqrt(2.0)).ravel()])
         return (0.5 * wide * (1.0 + error.reshape(wide.shape))).astype(np.float32)
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """A table in int16 too: the runtime takes its nearest entry, one per 16 input steps."""
+        x, y = site.inputs[0], site.outputs[0]
+        if site.bits == 8 or x is None or x.quant is None or y.quant is None:
+            return self.unchanged()
+        steps = np.arange(-32768, 32769, _INT16_STEP).astype(np.float32)
+        real = self.evaluate(np.ldexp(steps, x.quant.exponent))
+        entries = quantized(real, y.quant, site.target.rounding)
+        table = Tensor.of(f"{self.op_type}_lut", entries, exponents=y.quant.exponents)
+        return replace(self.unchanged(), tables=(table,))
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

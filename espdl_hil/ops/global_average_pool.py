@@ -9,7 +9,15 @@ from typing import ClassVar
 import numpy as np
 
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import Plain, required
 from espdl_hil.ops._window import as_image, like_input
@@ -22,6 +30,10 @@ class GlobalAveragePool(Plain):
 
     op_type: ClassVar[str] = "GlobalAveragePool"
     traits: ClassVar[Traits] = Traits(LayoutRule.CHANNELS_LAST, ExponentRule.CALIBRATED)
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -10,10 +10,18 @@ import numpy as np
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, saturate, scale_of, shift_round
-from espdl_hil.ops._elementwise import merged, pair_of
+from espdl_hil.ops._elementwise import merged, pair_of, refuse_deep
 from espdl_hil.ops._plain import Plain
 
 
@@ -23,6 +31,14 @@ class Mul(Plain):
 
     op_type: ClassVar[str] = "Mul"
     traits: ClassVar[Traits] = Traits(LayoutRule.BROADCAST, ExponentRule.CALIBRATED, products=True)
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse broadcasting beyond what the kernels loop over."""
+        refuse_deep(site)
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

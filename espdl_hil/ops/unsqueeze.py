@@ -8,7 +8,15 @@ from typing import ClassVar
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import Plain, integers, normal_axis, required
 
@@ -25,6 +33,10 @@ class Unsqueeze(Plain):
         index_inputs=(1,),
         attribute_inputs=(("axes", 1),),
     )
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -15,6 +15,8 @@ EXACT = {
     "hard_sigmoid": "g (float[1,20] x) => (float y) { y = HardSigmoid<alpha = 0.2>(x) }",
     "hard_swish": "g (float[1,6,4,4] x) => (float y) { y = HardSwish(x) }",
     "swish": "g (float[1,6,4,4] x) => (float y) { s = Sigmoid(x) y = Mul(x, s) }",
+    "elu": "g (float[1,20] x) => (float y) { y = Elu<alpha = 0.7>(x) }",
+    "exp": "g (float[1,20] x) => (float y) { y = Exp(x) }",
     "prelu_single": "g (float[1,6,4,4] x) => (float y) <float[1] a = {0.25}> { y = PRelu(x, a) }",
     "add": "g (float[1,6,5,5] x, float[1,6,5,5] x2) => (float y) { y = Add(x, x2) }",
     "add_channels": "g (float[1,6,5,5] x, float[1,6,1,1] c) => (float y) { y = Add(x, c) }",
@@ -77,6 +79,15 @@ EXACT = {
     " int64[1] a = {1}> { t = MaxPool<kernel_shape = [2,2]>(x) y = Slice(t, s, e, a) }",
     "split": "g (float[1,8,6,6] x) => (float y, float z)"
     " { t = MaxPool<kernel_shape = [2,2]>(x) y, z = Split<axis = 1, num_outputs = 2>(t) }",
+    "gather": "g (float[1,8,6,6] x) => (float y) <int64[3] i = {5, 0, 5}>"
+    " { t = MaxPool<kernel_shape = [2,2]>(x) y = Gather<axis = 1>(t, i) }",
+    "reduce_max": "g (float[1,5,7,7] x) => (float y) <int64[1] a = {-1}>"
+    " { t = MaxPool<kernel_shape = [2,2]>(x) y = ReduceMax<keepdims = 1>(t, a) }",
+    "reduce_sum": "g (float[1,5,7] x) => (float y) <int64[1] a = {1}>"
+    " { y = ReduceSum<keepdims = 0>(x, a) }",
+    "depth_to_space": "g (float[1,16,3,3] x) => (float y)"
+    ' { y = DepthToSpace<blocksize = 2, mode = "CRD">(x) }',
+    "log_softmax": "g (float[1,10] x) => (float y) { y = LogSoftmax(x) }",
     "softmax": "g (float[1,10] x) => (float y) { y = Softmax(x) }",
     "softmax_channels": "g (float[1,10,4,4] x) => (float y)"
     " { t = MaxPool<kernel_shape = [2,2]>(x) y = Softmax<axis = 1>(t) }",
@@ -143,3 +154,12 @@ PRODUCTS = {
     " { t = Conv(x, w) y = PRelu(t, a) }",
 }
 """Graphs with weights, whose rounding adds to that of the result."""
+
+INT8_ONLY = {
+    "resize_linear": "g (float[1,16,5,5] x) => (float y) <float[4] s = {1.0,1.0,2.0,2.0}>"
+    ' { y = Resize<mode = "linear">(x, , s) }',
+    "resize_nearest": "g (float[1,16,5,5] x) => (float y) <float[4] s = {1.0,1.0,3.0,3.0}>"
+    ' { y = Resize<mode = "nearest", coordinate_transformation_mode = "asymmetric",'
+    ' nearest_mode = "floor">(x, , s) }',
+}
+"""Operators that have no int16 kernel."""

@@ -8,13 +8,14 @@ import pytest
 
 from espdl_hil import espdl
 from espdl_hil.calibration.observers import Observer
+from espdl_hil.errors import UnsupportedModelError
 from espdl_hil.ir.types import DType
 from espdl_hil.lowering import to_real, to_stored
 from espdl_hil.pipeline import Quantized, quantize
 from espdl_hil.quantizer import QuantizeConfig, WeightRange
 from espdl_hil.simulator import Simulator
 from espdl_hil.targets import target_named
-from tests.quantizer.cases import EXACT, PRODUCTS
+from tests.quantizer.cases import EXACT, INT8_ONLY, PRODUCTS
 from tests.support.onnx_models import inputs_of, model_of
 
 SAMPLES = 4
@@ -23,10 +24,10 @@ FLOAT_STEP = -17  # the board's expf and division differ by a few units in the l
 WORST_SQNR_DB = {8: 25.0, 16: 65.0}
 
 
-def quantized(body: str, target: str, bits: int) -> tuple[bytes, Quantized, dict]:
+def quantized(body: str, target: str, bits: int, opset: int = 18) -> tuple[bytes, Quantized, dict]:
     """The model and its samples; ranges without saturation, so that steps bound the error."""
-    data = model_of(body).SerializeToString()
-    samples = inputs_of(model_of(body), SAMPLES)
+    data = model_of(body, opset=opset).SerializeToString()
+    samples = inputs_of(model_of(body, opset=opset), SAMPLES)
     config = QuantizeConfig(target_named(target), bits, Observer.MINMAX, WeightRange.MINMAX)
     return data, quantize(data, config, samples), samples
 
@@ -58,6 +59,28 @@ def test_results_are_within_one_step_of_float(case, target, bits):
         step = 2.0 ** (FLOAT_STEP if info.dtype is DType.FLOAT else info.exponent)
         assert simulated.shape == expected.shape
         assert np.abs(simulated - expected).max() <= 1.01 * step
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", INT8_ONLY)
+def test_int8_only_operators_do_int8_and_refuse_int16(case, target):
+    data, result, samples = quantized(INT8_ONLY[case], target, 8)
+    for name, simulated, expected in outcomes(data, result, samples):
+        step = 2.0 ** result.model.values[name].exponent
+        assert np.abs(simulated - expected).max() <= 1.01 * step
+    with pytest.raises(UnsupportedModelError, match="int16"):
+        quantized(INT8_ONLY[case], target, 16)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("bits", "steps"), [(8, 1.01), (16, 10.0)])
+def test_gelu_is_a_table_in_both_widths(target, bits, steps):
+    body = "g (float[1,200] x) => (float y) { y = Gelu(x) }"
+    data, result, samples = quantized(body, target, bits, opset=20)
+    for name, simulated, expected in outcomes(data, result, samples):
+        step = 2.0 ** result.model.values[name].exponent
+        # The nearest of the int16 entries lies up to 8 input steps away; the slope is below 1.13.
+        assert np.abs(simulated - expected).max() <= steps * step
 
 
 @pytest.mark.parametrize("bits", [8, 16])
