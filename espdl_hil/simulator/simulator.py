@@ -175,7 +175,8 @@ class Simulator:
         node = item.node
         operands = [self._operand(name, values) for name in node.inputs]
         try:
-            arrays = item.operator.simulate(operands, item.outputs, item.at)
+            with np.errstate(all="ignore"):  # the board's floats do not trap
+                arrays = item.operator.simulate(operands, item.outputs, item.at)
         except ModelError as error:
             if error.node:
                 raise

@@ -33,6 +33,34 @@ def shared() -> Path:
     return folder
 
 
+FLOAT_TOLERANCE = 2e-5
+
+
+def difference(got: np.ndarray, expected: np.ndarray) -> str:
+    """What differs, or an empty string: integers exactly, floats within ``FLOAT_TOLERANCE``.
+
+    The tolerance is absolute, relative above 1; of values that are not finite only the places
+    count.
+    """
+    if got.dtype != expected.dtype or got.shape != expected.shape:
+        return f"{got.dtype}{got.shape} instead of {expected.dtype}{expected.shape}"
+    if expected.dtype.kind != "f":
+        wrong = got != expected
+    else:
+        finite = np.isfinite(expected)
+        limit = FLOAT_TOLERANCE * np.maximum(1.0, np.where(finite, np.abs(expected), 0.0))
+        wrong = np.isfinite(got) != finite
+        both = finite & ~wrong
+        wrong[both] |= np.abs(got[both] - expected[both]) > limit[both]
+    if not wrong.any():
+        return ""
+    first = tuple(int(i) for i in np.argwhere(np.atleast_1d(wrong))[0])
+    return (
+        f"{int(wrong.sum())} of {wrong.size} differ, first at {first}: "
+        f"{np.atleast_1d(got)[first]} instead of {np.atleast_1d(expected)[first]}"
+    )
+
+
 @dataclass(frozen=True)
 class GoldenCase:
     """One ``.espdl`` file with its vectors."""
