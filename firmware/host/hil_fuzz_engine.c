@@ -2,8 +2,8 @@
  * Fuzz target of the reader and the reference engine: any bytes, any kernel family.
  *
  * The invariant: load either refuses with a status and a text, or run on the loaded model ends; no
- * byte outside the model and the arena is touched. The arena is small, so that a mutated shape costs
- * an error and not minutes.
+ * byte outside the model and the arena is touched. The arena is small, so that a mutated shape
+ * costs an error and not minutes.
  */
 #include <stdlib.h>
 #include <string.h>

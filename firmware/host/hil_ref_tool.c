@@ -3,9 +3,9 @@
  *
  *   hil_ref_tool KERNELS MODEL [INPUT...]
  *
- * KERNELS is c, s3 or p4. Each INPUT is a file with the raw bytes of one graph input, in the order of
- * the graph; without any, the file's own test inputs are used. One line per node output: node index,
- * value name, dtype, FNV-1a of its bytes; then the memory. Built with sanitizers.
+ * KERNELS is c, s3 or p4. Each INPUT is a file with the raw bytes of one graph input, in the order
+ * of the graph; without any, the file's own test inputs are used. One line per node output: node
+ * index, value name, dtype, FNV-1a of its bytes; then the memory. Built with sanitizers.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -48,8 +48,8 @@ static void print_output(void *user, const hil_node_output_t *output)
     for (uint32_t i = 0; i < output->value.size_bytes; i++) {
         hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
     }
-    printf("%" PRIu32 " %.*s %d %016" PRIx64 "\n", output->node_index,
-           (int)output->value.name.size, output->value.name.data, (int)output->value.dtype, hash);
+    printf("%" PRIu32 " %.*s %d %016" PRIx64 "\n", output->node_index, (int)output->value.name.size,
+           output->value.name.data, (int)output->value.dtype, hash);
 }
 
 static int fail(const hil_error_t *error)

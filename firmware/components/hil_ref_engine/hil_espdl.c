@@ -122,12 +122,14 @@ static uint32_t typed_data(hil_reader_t *reader, hil_table_t table, hil_dtype_t 
         hil_dtype_t dtype;
         uint32_t field;
         uint32_t size;
-    } fields[] = {{HIL_FLOAT, 2, 4},   {HIL_INT32, 3, 4},   {HIL_INT64, 5, 8},
-                  {HIL_DOUBLE, 11, 8}, {HIL_UINT64, 12, 8}};
+    } fields[] = {{HIL_FLOAT, 2, 4},
+                  {HIL_INT32, 3, 4},
+                  {HIL_INT64, 5, 8},
+                  {HIL_DOUBLE, 11, 8},
+                  {HIL_UINT64, 12, 8}};
     for (uint32_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         if (fields[i].dtype == dtype) {
-            hil_vector_t vector =
-                hil_field_vector(reader, table, fields[i].field, fields[i].size);
+            hil_vector_t vector = hil_field_vector(reader, table, fields[i].field, fields[i].size);
             return vector.count >= count ? vector.at : 0;
         }
     }

@@ -26,9 +26,9 @@ typedef struct {
     hil_dtype_t dtype;
     uint32_t rank;
     uint32_t dims[HIL_MAX_RANK];
-    uint32_t count;          /* elements */
-    hil_vector_t exponents;  /* int64 each; none means exponent 0 */
-    uint32_t data_at;        /* position of the first element */
+    uint32_t count;         /* elements */
+    hil_vector_t exponents; /* int64 each; none means exponent 0 */
+    uint32_t data_at;       /* position of the first element */
 } hil_espdl_tensor_t;
 
 typedef struct {

@@ -33,7 +33,8 @@ void hil_filter_pack_matrix(const hil_mac_t *mac, const void *matrix, void *pack
         uint32_t step = n < blocked ? mac->lanes : 1;
         for (uint32_t k = 0; k < rows; k++) {
             uint32_t at = filter.first + k * step + (n < blocked ? n % mac->lanes : 0);
-            hil_store_int(packed, mac->dtype, at, hil_load_int(matrix, mac->dtype, k * columns + n));
+            hil_store_int(packed, mac->dtype, at,
+                          hil_load_int(matrix, mac->dtype, k * columns + n));
         }
     }
 }

@@ -16,8 +16,8 @@
 
 /* Index of the first element of a tap, and how far apart the lanes of the tap are. */
 typedef struct {
-    uint32_t first;       /* element of tap (0, 0) for channel or block `channel` */
-    uint32_t tap_stride;  /* elements from one tap to the next (x fastest) */
+    uint32_t first;      /* element of tap (0, 0) for channel or block `channel` */
+    uint32_t tap_stride; /* elements from one tap to the next (x fastest) */
 } hil_filter_t;
 
 /* Output channels that fill whole blocks. */

@@ -79,8 +79,8 @@ static hil_value_t *add_value(hil_ref_state_t *state, hil_name_t name)
 static hil_status_t make_room(hil_ref_state_t *state, const hil_espdl_t *espdl, hil_error_t *error)
 {
     /* Each count is bounded by the size of the file, so none of this overflows. */
-    uint64_t most = (uint64_t)espdl->initializers.count + espdl->value_infos.count +
-                    espdl->inputs.count;
+    uint64_t most =
+        (uint64_t)espdl->initializers.count + espdl->value_infos.count + espdl->inputs.count;
     uint64_t slots = 4;
     while (slots < 2 * most) {
         slots *= 2;
@@ -165,8 +165,7 @@ static void describe(hil_value_t *value, const hil_espdl_value_t *info)
     memcpy(value->dims, info->dims, sizeof value->dims);
 }
 
-static hil_status_t load_value_infos(hil_ref_state_t *state, hil_espdl_t *espdl,
-                                     hil_error_t *error)
+static hil_status_t load_value_infos(hil_ref_state_t *state, hil_espdl_t *espdl, hil_error_t *error)
 {
     for (uint32_t i = 0; i < espdl->value_infos.count; i++) {
         hil_espdl_value_t info;
@@ -240,8 +239,7 @@ hil_op_context_t hil_graph_context(hil_ref_state_t *state, hil_espdl_t *espdl, u
                            .rounding = state->rounding_override,
                            .error = error};
     if (op.rounding == HIL_ROUND_TARGET) {
-        op.rounding =
-            state->kernels == HIL_KERNELS_P4 ? HIL_ROUND_HALF_EVEN : HIL_ROUND_HALF_UP;
+        op.rounding = state->kernels == HIL_KERNELS_P4 ? HIL_ROUND_HALF_EVEN : HIL_ROUND_HALF_UP;
     }
     return op;
 }
@@ -342,11 +340,11 @@ static hil_status_t load_nodes(hil_ref_state_t *state, hil_espdl_t *espdl, hil_e
 static const struct {
     const char *target;
     hil_kernels_t kernels;
-} known_targets[] = {{"c", HIL_KERNELS_C},         {"esp32", HIL_KERNELS_C},
-                     {"esp32s2", HIL_KERNELS_C},   {"esp32c2", HIL_KERNELS_C},
-                     {"esp32c3", HIL_KERNELS_C},   {"esp32c5", HIL_KERNELS_C},
-                     {"esp32c6", HIL_KERNELS_C},   {"esp32s3", HIL_KERNELS_S3},
-                     {"esp32p4", HIL_KERNELS_P4},  {"esp32s31", HIL_KERNELS_P4}};
+} known_targets[] = {{"c", HIL_KERNELS_C},        {"esp32", HIL_KERNELS_C},
+                     {"esp32s2", HIL_KERNELS_C},  {"esp32c2", HIL_KERNELS_C},
+                     {"esp32c3", HIL_KERNELS_C},  {"esp32c5", HIL_KERNELS_C},
+                     {"esp32c6", HIL_KERNELS_C},  {"esp32s3", HIL_KERNELS_S3},
+                     {"esp32p4", HIL_KERNELS_P4}, {"esp32s31", HIL_KERNELS_P4}};
 
 static hil_status_t check_target(const hil_ref_state_t *state, hil_espdl_t *espdl,
                                  hil_error_t *error)

@@ -159,8 +159,7 @@ int64_t hil_mac_scalar_s8_40bit(int64_t sum, const int8_t *x, const int8_t *w, u
     return sum;
 }
 
-int64_t hil_mac_scalar_s16_40bit(int64_t sum, const int16_t *x, const int16_t *w,
-                                 uint32_t channels)
+int64_t hil_mac_scalar_s16_40bit(int64_t sum, const int16_t *x, const int16_t *w, uint32_t channels)
 {
     for (uint32_t c = 0; c < channels; c += HIL_LANES_S16) {
         uint32_t end = channels - c < HIL_LANES_S16 ? channels : c + HIL_LANES_S16;

@@ -22,12 +22,9 @@ typedef void (*hil_mac_lanes_s16_t)(int64_t *lanes, const int16_t *x, const int1
 void hil_mac_lanes_s8_exact(int32_t *lanes, const int8_t *x, const int8_t *w, uint32_t channels);
 void hil_mac_lanes_s8_20bit(int32_t *lanes, const int8_t *x, const int8_t *w, uint32_t channels);
 void hil_mac_lanes_s8_32bit(int32_t *lanes, const int8_t *x, const int8_t *w, uint32_t channels);
-void hil_mac_lanes_s16_exact(int64_t *lanes, const int16_t *x, const int16_t *w,
-                             uint32_t channels);
-void hil_mac_lanes_s16_40bit(int64_t *lanes, const int16_t *x, const int16_t *w,
-                             uint32_t channels);
-void hil_mac_lanes_s16_64bit(int64_t *lanes, const int16_t *x, const int16_t *w,
-                             uint32_t channels);
+void hil_mac_lanes_s16_exact(int64_t *lanes, const int16_t *x, const int16_t *w, uint32_t channels);
+void hil_mac_lanes_s16_40bit(int64_t *lanes, const int16_t *x, const int16_t *w, uint32_t channels);
+void hil_mac_lanes_s16_64bit(int64_t *lanes, const int16_t *x, const int16_t *w, uint32_t channels);
 
 /* The scalar accumulator, 40 bits: adds whole vectors of products, then saturates. */
 int64_t hil_mac_scalar_s8_40bit(int64_t sum, const int8_t *x, const int8_t *w, uint32_t channels);
@@ -39,8 +36,7 @@ uint32_t hil_mac_wrap_s8(uint32_t sum, const int8_t *x, const int8_t *w, uint32_
 uint64_t hil_mac_wrap_s16(uint64_t sum, const int16_t *x, const int16_t *w, uint32_t channels);
 
 /* One multiply-accumulate per lane: depthwise. `count` lanes. */
-typedef void (*hil_mac_each_s8_t)(int32_t *lanes, const int8_t *x, const int8_t *w,
-                                  uint32_t count);
+typedef void (*hil_mac_each_s8_t)(int32_t *lanes, const int8_t *x, const int8_t *w, uint32_t count);
 typedef void (*hil_mac_each_s16_t)(int64_t *lanes, const int16_t *x, const int16_t *w,
                                    uint32_t count);
 

@@ -65,7 +65,8 @@ static hil_status_t prepare_bias(hil_op_context_t *op, hil_mac_t *mac, const hil
         HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "bias is not a constant");
     }
     if (bias->dtype != dtype) {
-        HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "bias is not int32 (int8 layers) or int64 (int16 layers)");
+        HIL_FAIL(op, HIL_ERR_UNSUPPORTED,
+                 "bias is not int32 (int8 layers) or int64 (int16 layers)");
     }
     if (bias->count != mac->output_channels) {
         HIL_FAIL(op, HIL_ERR_SHAPE, "bias and output channels differ in number");
@@ -232,11 +233,11 @@ static int64_t shifted(const hil_mac_t *mac, int64_t sum, int32_t shift)
 static void finish(const hil_mac_t *mac, uint32_t channel, int64_t sum, void *output,
                    uint32_t index)
 {
-    int32_t shift = mac->shifts != NULL             ? mac->shifts[channel]
+    int32_t shift = mac->shifts != NULL            ? mac->shifts[channel]
                     : channel < lane_channels(mac) ? mac->shift
                                                    : mac->tail_shift;
-    int64_t value = hil_clamp_s64(shifted(mac, sum, shift), hil_int_min(mac->dtype),
-                                  hil_int_max(mac->dtype));
+    int64_t value =
+        hil_clamp_s64(shifted(mac, sum, shift), hil_int_min(mac->dtype), hil_int_max(mac->dtype));
     if (mac->relu && value < 0) {
         value = 0;
     }
@@ -271,9 +272,9 @@ static uint32_t weight_at(const group_t *group, uint32_t y, uint32_t x)
 static void pixel_lanes_s8(const group_t *group, taps_t ty, taps_t tx, uint32_t output_index)
 {
     const hil_mac_t *mac = group->mac;
-    hil_mac_lanes_s8_t accumulate = mac->exact                            ? hil_mac_lanes_s8_exact
+    hil_mac_lanes_s8_t accumulate = mac->exact                       ? hil_mac_lanes_s8_exact
                                     : mac->kernels == HIL_KERNELS_S3 ? hil_mac_lanes_s8_20bit
-                                                                          : hil_mac_lanes_s8_32bit;
+                                                                     : hil_mac_lanes_s8_32bit;
     int32_t lanes[HIL_LANES_S8];
     for (uint32_t l = 0; l < HIL_LANES_S8; l++) {
         lanes[l] = (int32_t)bias_of(mac, group->channel + l);
@@ -281,8 +282,7 @@ static void pixel_lanes_s8(const group_t *group, taps_t ty, taps_t tx, uint32_t 
     for (uint32_t y = ty.first; y < ty.end; y++) {
         for (uint32_t x = tx.first; x < tx.end; x++) {
             accumulate(lanes, (const int8_t *)group->input + input_at(mac, ty, tx, y, x),
-                       (const int8_t *)group->filter + weight_at(group, y, x),
-                       mac->input_channels);
+                       (const int8_t *)group->filter + weight_at(group, y, x), mac->input_channels);
         }
     }
     for (uint32_t l = 0; l < HIL_LANES_S8; l++) {
@@ -342,13 +342,13 @@ static void pixel_wrap(const group_t *group, taps_t ty, taps_t tx, uint32_t outp
             uint32_t from = input_at(mac, ty, tx, y, x);
             uint32_t weight = weight_at(group, y, x);
             if (mac->dtype == HIL_INT8) {
-                sum32 = hil_mac_wrap_s8(sum32, (const int8_t *)group->input + from,
-                                        (const int8_t *)group->filter + weight,
-                                        mac->input_channels);
+                sum32 =
+                    hil_mac_wrap_s8(sum32, (const int8_t *)group->input + from,
+                                    (const int8_t *)group->filter + weight, mac->input_channels);
             } else {
-                sum64 = hil_mac_wrap_s16(sum64, (const int16_t *)group->input + from,
-                                         (const int16_t *)group->filter + weight,
-                                         mac->input_channels);
+                sum64 =
+                    hil_mac_wrap_s16(sum64, (const int16_t *)group->input + from,
+                                     (const int16_t *)group->filter + weight, mac->input_channels);
             }
         }
     }
@@ -400,8 +400,7 @@ static void pixel_depthwise_s16(const group_t *group, taps_t ty, taps_t tx, uint
     }
 }
 
-static void pixel_depthwise_wrap(const group_t *group, taps_t ty, taps_t tx,
-                                 uint32_t output_index)
+static void pixel_depthwise_wrap(const group_t *group, taps_t ty, taps_t tx, uint32_t output_index)
 {
     const hil_mac_t *mac = group->mac;
     uint32_t sum32 = (uint32_t)bias_of(mac, group->channel);

@@ -33,17 +33,17 @@ typedef struct {
     hil_mac_axis_t x;
     uint32_t input_channels;
     uint32_t output_channels;
-    uint32_t lanes;      /* output channels per filter block: 16, 8; 1 on the c family */
-    bool exact;          /* proven: no lane can leave its accumulator */
-    const int64_t *bias; /* [output_channels], cut to what the accumulator loads; NULL: zeros */
-    int32_t shift;       /* of channels in lanes; negative on the c family: shift left */
-    int32_t tail_shift;  /* of channels in the scalar accumulator */
+    uint32_t lanes;        /* output channels per filter block: 16, 8; 1 on the c family */
+    bool exact;            /* proven: no lane can leave its accumulator */
+    const int64_t *bias;   /* [output_channels], cut to what the accumulator loads; NULL: zeros */
+    int32_t shift;         /* of channels in lanes; negative on the c family: shift left */
+    int32_t tail_shift;    /* of channels in the scalar accumulator */
     const uint8_t *shifts; /* [output_channels] where they differ, else NULL */
 } hil_mac_t;
 
 /*
- * Settles accumulators, bias and shifts. `filter` gives the exponents; `bias` may be NULL. Geometry,
- * channels, dtype and `depthwise` are already set.
+ * Settles accumulators, bias and shifts. `filter` gives the exponents; `bias` may be NULL.
+ * Geometry, channels, dtype and `depthwise` are already set.
  */
 HIL_CHECK_RESULT hil_status_t hil_mac_prepare(hil_op_context_t *op, hil_mac_t *mac,
                                               const hil_value_t *filter, const hil_value_t *bias);

@@ -1,6 +1,15 @@
 /* Shared integer and float arithmetic of ESP-DL's kernels. */
 #include "hil_num.h"
 
+/* A whole number to the nearest int32; infinities and NaN as in ESP-DL's recorded integers. */
+static int32_t clip_to_s32(double whole)
+{
+    if (!isfinite(whole) || whole <= (double)INT32_MIN) {
+        return INT32_MIN;
+    }
+    return whole >= (double)INT32_MAX ? INT32_MAX : (int32_t)whole;
+}
+
 int32_t hil_round_f32(float value, hil_rounding_t rounding)
 {
     float whole;
@@ -18,13 +27,7 @@ int32_t hil_round_f32(float value, hil_rounding_t rounding)
         whole = floorf(value + 0.5f);
         break;
     }
-    if (whole >= 2147483648.0f) {
-        return INT32_MAX;
-    }
-    if (!(whole >= -2147483648.0f)) {
-        return whole != whole ? 0 : INT32_MIN;
-    }
-    return (int32_t)whole;
+    return clip_to_s32((double)whole);
 }
 
 /* ESP-DL takes anything within 1e-6 of a tie as a tie on half-even targets. */
@@ -54,11 +57,25 @@ int32_t hil_round_f64(double value, hil_rounding_t rounding)
         whole = floor(value + 0.5);
         break;
     }
-    if (whole >= 2147483647.0) {
-        return INT32_MAX;
+    return clip_to_s32(whole);
+}
+
+/* Newton's steps halve the distance; where floats are further apart than 1e-5 they may alternate.
+ */
+#define MOST_NEWTON_STEPS 1000
+
+float hil_sqrt_newton(float value)
+{
+    if (value == 0.0f) {
+        return 0.0f;
     }
-    if (!(whole >= -2147483648.0)) {
-        return whole != whole ? 0 : INT32_MIN;
-    }
-    return (int32_t)whole;
+    float guess = value;
+    float last = 0.0f;
+    int32_t steps = 0;
+    do {
+        last = guess;
+        guess = (last + value / last) * 0.5f;
+        steps++;
+    } while (fabsf(guess - last) > 0.00001f && steps < MOST_NEWTON_STEPS);
+    return guess;
 }

@@ -74,9 +74,15 @@ static inline int64_t hil_shift_round(int64_t value, uint32_t shift, hil_roundin
     return quotient + (up ? 1 : 0);
 }
 
-/* To an integer with the target's rounding; the caller clips. Beyond int32: the nearest int32. */
+/*
+ * To an integer with the target's rounding; the caller clips. Beyond int32: the nearest int32;
+ * infinities and NaN: INT32_MIN.
+ */
 int32_t hil_round_f32(float value, hil_rounding_t rounding);
 int32_t hil_round_f64(double value, hil_rounding_t rounding);
+
+/* The square root as ESP-DL iterates it: stops when two guesses differ by at most 1e-5. */
+float hil_sqrt_newton(float value);
 
 /* clip(round(value)) to `dtype`, which is HIL_INT8 or HIL_INT16. */
 static inline int32_t hil_quantize(float value, hil_dtype_t dtype, hil_rounding_t rounding)

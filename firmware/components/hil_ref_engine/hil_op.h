@@ -2,8 +2,9 @@
  * What an operator is, and all that it may ask of the engine.
  *
  * An operator is one file `ops/hil_op_<name>.c` that defines one or more hil_op_t values, listed in
- * ops/hil_ops.c. `prepare` runs once at load: it checks types and attributes, gives every output its
- * shape, and takes what memory it needs. `eval` runs per inference, when `data` of every value is set.
+ * ops/hil_ops.c. `prepare` runs once at load: it checks types and attributes, gives every output
+ * its shape, and takes what memory it needs. `eval` runs per inference, when `data` of every value
+ * is set.
  */
 #ifndef HIL_OP_H
 #define HIL_OP_H
@@ -32,8 +33,8 @@ typedef struct hil_value {
     const void *data;       /* while evaluating; of parameters also while preparing */
     uint32_t first_node;    /* lifetime of its memory, in node indices */
     uint32_t last_node;
-    uint32_t storage;       /* index of the value whose memory it has; its own unless aliased */
-    size_t offset;          /* in the activation part of the arena */
+    uint32_t storage; /* index of the value whose memory it has; its own unless aliased */
+    size_t offset;    /* in the activation part of the arena */
 } hil_value_t;
 
 struct hil_op;
@@ -96,14 +97,14 @@ HIL_CHECK_RESULT hil_status_t hil_op_exponent(hil_op_context_t *op, const hil_va
 /* Preparing. */
 HIL_CHECK_RESULT hil_status_t hil_op_expect(hil_op_context_t *op, uint32_t least_inputs,
                                             uint32_t most_inputs, uint32_t outputs);
-HIL_CHECK_RESULT hil_status_t hil_op_set_shape(hil_op_context_t *op, uint32_t output,
-                                               uint32_t rank, const uint32_t *dims);
+HIL_CHECK_RESULT hil_status_t hil_op_set_shape(hil_op_context_t *op, uint32_t output, uint32_t rank,
+                                               const uint32_t *dims);
 /* Output 0 shares the bytes of input 0. */
 HIL_CHECK_RESULT hil_status_t hil_op_alias(hil_op_context_t *op);
 HIL_CHECK_RESULT hil_status_t hil_op_require_same_dtype(hil_op_context_t *op, uint32_t output);
 /* Fails unless the dtype of `value` is int8 or int16 (or float where allowed). */
-HIL_CHECK_RESULT hil_status_t hil_op_require_numeric(hil_op_context_t *op,
-                                                     const hil_value_t *value, bool allow_float);
+HIL_CHECK_RESULT hil_status_t hil_op_require_numeric(hil_op_context_t *op, const hil_value_t *value,
+                                                     bool allow_float);
 /* Memory that lives as long as the model; zeroed, 16-byte aligned. NULL: the arena is full. */
 void *hil_op_alloc(hil_op_context_t *op, size_t size);
 /* Memory that is the node's own while it runs. */

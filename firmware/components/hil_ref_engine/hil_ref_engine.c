@@ -106,8 +106,7 @@ static hil_status_t input_info(const hil_engine_t *engine, uint32_t index, hil_t
     return HIL_OK;
 }
 
-static hil_status_t output_info(const hil_engine_t *engine, uint32_t index,
-                                hil_tensor_info_t *info)
+static hil_status_t output_info(const hil_engine_t *engine, uint32_t index, hil_tensor_info_t *info)
 {
     const hil_ref_state_t *state = state_of(engine);
     if (index >= state->output_count) {

@@ -61,8 +61,8 @@ static int32_t requantize_one(int32_t q, int32_t shift, hil_rounding_t rounding)
                                   INT32_MIN, INT32_MAX);
 }
 
-void hil_requantize(const hil_op_context_t *op, const hil_value_t *input,
-                    const hil_value_t *output, void *result)
+void hil_requantize(const hil_op_context_t *op, const hil_value_t *input, const hil_value_t *output,
+                    void *result)
 {
     if (input->dtype == output->dtype && input->exponent == output->exponent) {
         memcpy(result, input->data, input->size_bytes);

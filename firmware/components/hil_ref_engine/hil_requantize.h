@@ -12,7 +12,7 @@
 HIL_CHECK_RESULT hil_status_t hil_requantize_check(hil_op_context_t *op, const hil_value_t *input,
                                                    const hil_value_t *output);
 /* Both values have the same number of elements. */
-void hil_requantize(const hil_op_context_t *op, const hil_value_t *input,
-                    const hil_value_t *output, void *result);
+void hil_requantize(const hil_op_context_t *op, const hil_value_t *input, const hil_value_t *output,
+                    void *result);
 
 #endif

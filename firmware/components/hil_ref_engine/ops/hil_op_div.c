@@ -66,14 +66,13 @@ static void divide_by_scalar(const hil_op_context_t *op, const hil_row_t *row)
     hil_dtype_t dtype = hil_op_input(op, 0)->dtype;
     int32_t b = hil_load_int(row->b, dtype, 0);
     float factor = division->rescale / (float)b;
-    /* The table holds conversions of infinity there: ESP-DL's recorded integers have the minimum. */
-    int32_t positive_by_zero = by_zero(division->table ? -1 : 1, dtype);
     for (uint32_t i = 0; i < row->length; i++) {
         int32_t a = hil_load_int(row->a, dtype, i * row->a_step);
         int32_t y = 0;
-        if (b == 0 && a != 0) {
-            y = a > 0 ? positive_by_zero : by_zero(a, dtype);
+        if (b == 0 && a != 0 && !division->table) {
+            y = by_zero(a, dtype);
         } else if (a != 0) {
+            /* The table has no look at the divisor: by zero, the conversion of an infinity. */
             y = hil_quantize((float)a * factor, dtype, op->rounding);
         }
         hil_store_int(row->y, dtype, i, y);
@@ -106,9 +105,9 @@ static hil_status_t eval(hil_op_context_t *op)
         hil_broadcast_rows(op, divide_floats, NULL);
         return HIL_OK;
     }
-    division_t division = {.rescale = hil_exp2f(-hil_op_output(op, 0)->exponent) * hil_exp2f(a->exponent) /
-                             hil_exp2f(b->exponent),
-                  .table = a->dtype == HIL_INT8 && (a->count == 1 || b->count == 1)};
+    division_t division = {.rescale = hil_exp2f(-hil_op_output(op, 0)->exponent) *
+                                      hil_exp2f(a->exponent) / hil_exp2f(b->exponent),
+                           .table = a->dtype == HIL_INT8 && (a->count == 1 || b->count == 1)};
     bool scalar_a = broadcast->steps[0][last] == 0 || broadcast->length == 1;
     bool scalar_b = broadcast->steps[1][last] == 0 || broadcast->length == 1;
     hil_row_function_t function = divide_each;

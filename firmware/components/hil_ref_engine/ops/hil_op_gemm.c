@@ -31,12 +31,12 @@ static hil_status_t prepare(hil_op_context_t *op)
     }
     op->node->data = mac;
     uint32_t rows = hil_dims_product(input->dims, 0, input->rank - 1);
-    *mac = (hil_mac_t){
-        .dtype = input->dtype,
-        .y = {.input = 1, .output = 1, .kernel = 1, .stride = 1, .dilation = 1},
-        .x = {.input = rows, .output = rows, .kernel = 1, .stride = 1, .dilation = 1},
-        .input_channels = filter->dims[2],
-        .output_channels = filter->dims[3]};
+    *mac =
+        (hil_mac_t){.dtype = input->dtype,
+                    .y = {.input = 1, .output = 1, .kernel = 1, .stride = 1, .dilation = 1},
+                    .x = {.input = rows, .output = rows, .kernel = 1, .stride = 1, .dilation = 1},
+                    .input_channels = filter->dims[2],
+                    .output_channels = filter->dims[3]};
     HIL_TRY(hil_mac_fused_relu(op, &mac->relu));
     HIL_TRY(hil_mac_prepare(op, mac, filter, hil_op_input(op, 2)));
     uint32_t dims[HIL_MAX_RANK];

@@ -1,9 +1,9 @@
 /*
  * MatMul: one 1x1 convolution per matrix, with the second input as the filter.
  *
- * Inputs [..., M, K] and [..., K, N]; the second one's label is the matrix shape, its bytes are in the
- * family's filter layout (put there by the exporter, or on the device by nodes before this one),
- * unless `input1_layout` says "native_kn". Source: ESP-DL 12c0616 dl_module_matmul.hpp.
+ * Inputs [..., M, K] and [..., K, N]; the second one's label is the matrix shape, its bytes are in
+ * the family's filter layout (put there by the exporter, or on the device by nodes before this
+ * one), unless `input1_layout` says "native_kn". Source: ESP-DL 12c0616 dl_module_matmul.hpp.
  */
 #include "hil_filter.h"
 
@@ -99,12 +99,12 @@ static hil_status_t prepare(hil_op_context_t *op)
         HIL_FAIL(op, HIL_ERR_MEMORY, "arena too small for the graph");
     }
     op->node->data = matmul;
-    matmul->mac = (hil_mac_t){
-        .dtype = left->dtype,
-        .y = {.input = 1, .output = 1, .kernel = 1, .stride = 1, .dilation = 1},
-        .x = {.input = rows, .output = rows, .kernel = 1, .stride = 1, .dilation = 1},
-        .input_channels = depth,
-        .output_channels = columns};
+    matmul->mac =
+        (hil_mac_t){.dtype = left->dtype,
+                    .y = {.input = 1, .output = 1, .kernel = 1, .stride = 1, .dilation = 1},
+                    .x = {.input = rows, .output = rows, .kernel = 1, .stride = 1, .dilation = 1},
+                    .input_channels = depth,
+                    .output_channels = columns};
     HIL_TRY(hil_mac_fused_relu(op, &matmul->mac.relu));
     HIL_TRY(hil_mac_prepare(op, &matmul->mac, right, NULL));
     matmul->left_size = rows * depth;
@@ -137,8 +137,7 @@ static hil_status_t eval(hil_op_context_t *op)
             left += rest % matmul->batch[i] * matmul->left_step[i];
             right += rest % matmul->batch[i] * matmul->right_step[i];
         }
-        const void *filter =
-            element(hil_op_input(op, 1)->data, dtype, right * matmul->right_size);
+        const void *filter = element(hil_op_input(op, 1)->data, dtype, right * matmul->right_size);
         if (matmul->native) {
             hil_filter_pack_matrix(&matmul->mac, filter, hil_op_scratch(op));
             filter = hil_op_scratch(op);

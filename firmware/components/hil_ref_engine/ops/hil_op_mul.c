@@ -68,7 +68,8 @@ static void multiply_through_float(const hil_op_context_t *op, const hil_row_t *
     for (uint32_t i = 0; i < row->length; i++) {
         int32_t product = hil_load_int(row->a, dtype, i * row->a_step) *
                           hil_load_int(row->b, dtype, i * row->b_step);
-        hil_store_int(row->y, dtype, i, hil_quantize((float)product * rescale, dtype, op->rounding));
+        hil_store_int(row->y, dtype, i,
+                      hil_quantize((float)product * rescale, dtype, op->rounding));
     }
 }
 

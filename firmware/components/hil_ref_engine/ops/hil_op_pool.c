@@ -2,8 +2,8 @@
  * MaxPool, AveragePool, GlobalAveragePool over [1, H, W, C] or [1, W, C].
  *
  * Padding never takes part in a maximum, and adds zeros to a sum. The average divides by the whole
- * kernel's area whatever the window covers (as if count_include_pad were 1); ceil_mode and dilations
- * are not read, as on the board. The maximum ignores exponents. Source: ESP-DL 12c0616
+ * kernel's area whatever the window covers (as if count_include_pad were 1); ceil_mode and
+ * dilations are not read, as on the board. The maximum ignores exponents. Source: ESP-DL 12c0616
  * dl_base_max_pool2d.cpp, dl_base_avg_pool2d.cpp, dl_base_pool2d.hpp.
  */
 #include "hil_mac.h"
@@ -96,8 +96,8 @@ static span_t span_at(const hil_mac_axis_t *axis, uint32_t output)
 {
     int64_t first = (int64_t)output * axis->stride - axis->pad_begin;
     int64_t end = first + axis->kernel;
-    span_t span = {first < 0 ? 0 : (uint32_t)first,
-                   end > (int64_t)axis->input ? axis->input : (uint32_t)end};
+    span_t span = {first<0 ? 0 : (uint32_t)first, end>(int64_t) axis->input ? axis->input
+                                                                            : (uint32_t)end};
     return span;
 }
 
@@ -166,8 +166,7 @@ static void average_window(hil_op_context_t *op, const pool_t *pool, span_t ys, 
     const hil_value_t *input = hil_op_input(op, 0);
     void *result = hil_op_output_data(op, 0);
     float inverse = 1.0f / (float)(pool->y.kernel * pool->x.kernel);
-    float scale = hil_exp2f(input->exponent) * inverse *
-                  hil_exp2f(-hil_op_output(op, 0)->exponent);
+    float scale = hil_exp2f(input->exponent) * inverse * hil_exp2f(-hil_op_output(op, 0)->exponent);
     for (uint32_t c = 0; c < pool->channels; c++) {
         uint32_t sum = 0; /* wraps beyond 2^16 full-scale int16 taps, as on the board */
         for (uint32_t y = ys.first; y < ys.end; y++) {

@@ -45,7 +45,8 @@ static hil_status_t prepare(hil_op_context_t *op)
     }
     if (alpha == NULL || alpha->dtype != input->dtype || alpha->rank != 3 || alpha->count == 0 ||
         input->rank != 4) {
-        HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "slopes are not a constant [C, 1, 1] of the input's type");
+        HIL_FAIL(op, HIL_ERR_UNSUPPORTED,
+                 "slopes are not a constant [C, 1, 1] of the input's type");
     }
     prelu_t *prelu = hil_op_alloc(op, sizeof *prelu);
     if (prelu == NULL) {
@@ -100,8 +101,7 @@ static hil_status_t eval_ints(hil_op_context_t *op, const prelu_t *prelu)
         int64_t value = hil_load_int(input->data, dtype, i);
         uint32_t channel = i % prelu->channels * prelu->alpha_step;
         if (value < 0) {
-            value = negative(op, prelu, dtype,
-                             value * hil_load_int(prelu->alpha, dtype, channel));
+            value = negative(op, prelu, dtype, value * hil_load_int(prelu->alpha, dtype, channel));
         } else if (prelu->vector_s8) {
             value = scaled(value, prelu->rescale, op->rounding);
         }

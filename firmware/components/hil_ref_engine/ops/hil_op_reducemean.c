@@ -1,11 +1,6 @@
 /* ReduceMean: the exact sum, then float. Source: ESP-DL 12c0616 dl_module_reduce_mean.hpp. */
 #include "hil_reduce.h"
 
-static hil_status_t prepare(hil_op_context_t *op)
-{
-    return hil_reduce_prepare(op);
-}
-
 static hil_status_t eval(hil_op_context_t *op)
 {
     const hil_reduce_t *reduce = op->node->data;
@@ -37,4 +32,5 @@ static hil_status_t eval(hil_op_context_t *op)
     return HIL_OK;
 }
 
-const hil_op_t hil_op_reducemean = {.type = "ReduceMean", .prepare = prepare, .eval = eval};
+const hil_op_t hil_op_reducemean = {
+    .type = "ReduceMean", .prepare = hil_reduce_prepare, .eval = eval};

@@ -1,8 +1,8 @@
 /*
  * StreamingCache: the last window - 1 frames of earlier inputs, then the input.
  *
- * The board copies flat bytes, which is right only where every dimension before the frame axis is 1;
- * anything else is refused. Zeros after a reset. Source: ESP-DL 12c0616
+ * The board copies flat bytes, which is right only where every dimension before the frame axis is
+ * 1; anything else is refused. Zeros after a reset. Source: ESP-DL 12c0616
  * dl_module_streaming_cache.hpp.
  */
 #include <string.h>

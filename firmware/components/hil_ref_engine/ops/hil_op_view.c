@@ -147,5 +147,4 @@ const hil_op_t hil_op_identity = {.type = "Identity", .prepare = prepare_identit
 const hil_op_t hil_op_flatten = {.type = "Flatten", .prepare = prepare_flatten, .eval = eval};
 const hil_op_t hil_op_reshape = {.type = "Reshape", .prepare = prepare_reshape, .eval = eval};
 const hil_op_t hil_op_squeeze = {.type = "Squeeze", .prepare = prepare_squeeze, .eval = eval};
-const hil_op_t hil_op_unsqueeze = {
-    .type = "Unsqueeze", .prepare = prepare_unsqueeze, .eval = eval};
+const hil_op_t hil_op_unsqueeze = {.type = "Unsqueeze", .prepare = prepare_unsqueeze, .eval = eval};

@@ -8,37 +8,63 @@
     X(clip)                                                                                        \
     X(concat)                                                                                      \
     X(conv)                                                                                        \
+    X(depthtospace)                                                                                \
     X(dequantize)                                                                                  \
     X(div)                                                                                         \
     X(elu)                                                                                         \
+    X(equal)                                                                                       \
     X(exp)                                                                                         \
     X(flatten)                                                                                     \
     X(gather)                                                                                      \
     X(gelu)                                                                                        \
     X(gemm)                                                                                        \
     X(globalaveragepool)                                                                           \
+    X(greater)                                                                                     \
+    X(greaterorequal)                                                                              \
+    X(gru)                                                                                         \
     X(hardsigmoid)                                                                                 \
     X(hardswish)                                                                                   \
     X(identity)                                                                                    \
     X(insertzeros)                                                                                 \
+    X(layernormalization)                                                                          \
     X(leakyrelu)                                                                                   \
+    X(less)                                                                                        \
+    X(lessorequal)                                                                                 \
     X(log)                                                                                         \
     X(logsoftmax)                                                                                  \
+    X(lpnormalization)                                                                             \
+    X(lstm)                                                                                        \
     X(lut_table)                                                                                   \
     X(matmul)                                                                                      \
     X(maxpool)                                                                                     \
+    X(mod)                                                                                         \
     X(mul)                                                                                         \
+    X(neg)                                                                                         \
     X(pad)                                                                                         \
+    X(pow)                                                                                         \
     X(prelu)                                                                                       \
     X(quantize)                                                                                    \
+    X(reducel1)                                                                                    \
+    X(reducel2)                                                                                    \
+    X(reducelogsum)                                                                                \
+    X(reducelogsumexp)                                                                             \
+    X(reducemax)                                                                                   \
     X(reducemean)                                                                                  \
+    X(reducemin)                                                                                   \
+    X(reduceprod)                                                                                  \
+    X(reducesum)                                                                                   \
+    X(reducesumsquare)                                                                             \
     X(relu)                                                                                        \
     X(requantize)                                                                                  \
     X(reshape)                                                                                     \
     X(resize)                                                                                      \
+    X(reversesequence)                                                                             \
+    X(rmsnormalization)                                                                            \
+    X(scatternd)                                                                                   \
     X(sigmoid)                                                                                     \
     X(slice)                                                                                       \
     X(softmax)                                                                                     \
+    X(spacetodepth)                                                                                \
     X(split)                                                                                       \
     X(sqrt)                                                                                        \
     X(squeeze)                                                                                     \
