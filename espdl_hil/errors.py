@@ -145,6 +145,10 @@ class DisconnectedError(TransportError):
     """The port went away."""
 
 
+class BoardRestartedError(BoardError):
+    """The board restarted by itself while it was working for us."""
+
+
 class LocalProtocolError(BoardError):
     """We broke the protocol: a bug on the host side."""
 

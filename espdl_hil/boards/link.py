@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
+from espdl_hil.boards.naming import located
 from espdl_hil.errors import BoardError
 from espdl_hil.transport import Transport
-from espdl_hil.wire import Alive, Client, Event, Log, LogLevel, Noise, Pace, Task
+from espdl_hil.wire import Alive, Client, Counters, Log, LogLevel, Noise, Pace, Task
 
 T = TypeVar("T")
 _LOG_LINES = 500
@@ -28,7 +29,13 @@ class Link:
         first_seq: a random start for sequence numbers.
         board: the board's name, put into every error that passes here.
         now: the clock of all deadlines.
-        on_event: sees log lines, signs of life and noise as they come.
+        counters: to count on; ``None`` begins anew.
+
+    Attributes:
+        transport: the line.
+        client: the client on it.
+        until: when every task has failed, even if the board lives; ``None`` never.
+        on_data: sees raw bytes as they come; what it raises ends the task.
     """
 
     def __init__(
@@ -37,14 +44,14 @@ class Link:
         first_seq: int,
         board: str = "",
         now: Callable[[], float] = time.monotonic,
-        on_event: Callable[[Event], None] | None = None,
+        counters: Counters | None = None,
     ) -> None:
         self.transport = transport
-        self.client = Client(first_seq)
+        self.client = Client(first_seq, counters)
         self.until: float | None = None
         self._board = board
         self._now = now
-        self._on_event = on_event
+        self.on_data: Callable[[bytes], None] | None = None
         # Bounded: a board that panics over and over must not fill this machine's memory.
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
 
@@ -65,6 +72,8 @@ class Link:
                 if data:
                     client.receive(data, self._now())
                     self._note_events()
+                    if self.on_data is not None:
+                        self.on_data(data)
         except BoardError as error:
             self._note_events()
             raise located(error, self._board, self.transport.port) from error.__cause__
@@ -76,10 +85,14 @@ class Link:
         self._log.clear()
         return lines
 
-    def close(self) -> None:
-        """Close the transport; what was half received becomes log."""
+    def drain(self) -> None:
+        """Forget what is in flight; half a frame, or text that no frame ended, becomes log."""
         self.client.line_lost()
         self._note_events()
+
+    def close(self) -> None:
+        """Close the transport."""
+        self.drain()
         self.transport.close()
 
     def _note_events(self) -> None:
@@ -91,21 +104,6 @@ class Link:
                     self._log.extend(_printable_lines(data))
                 case Alive():
                     pass
-            if self._on_event is not None:
-                self._on_event(event)
-
-
-def located(error: BoardError, board: str, port: str) -> BoardError:
-    """Return ``error`` with board and port filled in where they are missing."""
-    if not error.board:
-        error.board = board
-    if not error.port:
-        error.port = port
-    place = [f"board {error.board!r}"] if error.board else []
-    if error.port:
-        place.append(f"port {error.port}")
-    error.where = ", ".join(place)
-    return error
 
 
 def _level_name(level: int) -> str:

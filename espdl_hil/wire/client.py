@@ -109,11 +109,12 @@ class Client:
     Args:
         first_seq: where sequence numbers start. A random number keeps the late answers to an
             earlier process on the same port from being taken for ours.
+        counters: to count on, where a session counts over several lines.
     """
 
-    def __init__(self, first_seq: int) -> None:
+    def __init__(self, first_seq: int, counters: Counters | None = None) -> None:
         self.window = 1
-        self.counters = Counters()
+        self.counters = Counters() if counters is None else counters
         self._decoder = FrameDecoder()
         self._events: list[Event] = []
         self._seq = first_seq

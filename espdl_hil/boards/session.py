@@ -1,0 +1,387 @@
+"""A board in use: locked, reached, flashed where needed, and asked to run models.
+
+The law of this file: whatever happens, Ctrl-C among it, the port is closed, the lock is free and
+no child is left. Every wait has a deadline, every repair a bounded number of tries.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+
+from espdl_hil.boards.connection import Caller, Connection, NoFirmwareError, connect
+from espdl_hil.boards.firmware import FirmwareBundle, read_bundle
+from espdl_hil.boards.flashing import FlashProgress
+from espdl_hil.boards.flashing import flash as flash_with_esptool
+from espdl_hil.boards.inventory import Board
+from espdl_hil.boards.line import Line, line_of
+from espdl_hil.boards.locks import BoardLock
+from espdl_hil.boards.naming import located
+from espdl_hil.boards.virtual_process import build_virtual_firmware
+from espdl_hil.errors import (
+    BoardError,
+    BoardRestartedError,
+    ConfigError,
+    EngineError,
+    FlashError,
+    RemoteProtocolError,
+    TransportError,
+)
+from espdl_hil.runs import BoardIdentity, LinkUsage, RunRequest, RunResult
+from espdl_hil.wire import Counters
+
+_LOG = logging.getLogger(__name__)
+_TRIES = 2  # of one run: a board that dies twice on the same model dies of it
+_RESTART = re.compile(r"\brst:\s*(?:0x[0-9a-f]+\s*\(([^)]*)\)|([^,\s]+))")
+
+
+class FlashPolicy(Enum):
+    """When to write firmware."""
+
+    IF_NEEDED = "if needed"
+    """When nobody answers the hello, or another firmware than the bundle's does."""
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+Progress = Callable[[FlashProgress], None]
+
+
+def open_session(
+    board: Board,
+    *,
+    firmware: FirmwareBundle | Path | None = None,
+    flash: FlashPolicy = FlashPolicy.IF_NEEDED,
+    deadline_s: float = 5.0,
+    wait_s: float = 0.0,
+    progress: Progress | None = None,
+) -> BoardSession:
+    """Lock a board, start it where it is virtual, flash it where needed, and say hello.
+
+    Args:
+        board: an entry of the inventory.
+        firmware: what the board shall run; ``None`` takes the entry's bundle, and for a virtual
+            board the one built from the sources.
+        flash: when to write it.
+        deadline_s: how long a booting board has for its first answer.
+        wait_s: how long to wait for another process that has the board.
+        progress: sees how flashing goes.
+
+    Returns:
+        An open session, a context manager; ``close`` it in any case.
+
+    Raises:
+        BoardBusyError: another process has the board.
+        BoardNotFoundError: it is not plugged in.
+        FlashError: esptool failed, or what booted is not what was written.
+        ConfigError: the bundle is for another target.
+        BoardError: any other fault of the bench.
+    """
+    rng = random.Random()
+    caller = Caller(board, rng, Counters(), deadline_s)
+    session = BoardSession(caller, line_of(board))
+    try:
+        session.open(_Flashing(firmware, flash, progress), wait_s)
+    except BoardError as error:
+        raise located(error, board.name, "") from error.__cause__
+    return session
+
+
+@dataclass(frozen=True, slots=True)
+class _Flashing:
+    """What may be written, when, and who watches."""
+
+    firmware: FirmwareBundle | Path | None
+    policy: FlashPolicy
+    progress: Progress | None
+
+    def bundle_for(self, board: Board) -> FirmwareBundle | None:
+        """Return the firmware that the board shall run; ``None`` where nobody named one."""
+        bundle = self.firmware
+        if bundle is None:
+            bundle = board.flash.firmware
+        if bundle is None and board.virtual:
+            bundle = build_virtual_firmware(board)
+        if isinstance(bundle, Path):
+            bundle = read_bundle(bundle)
+        if bundle is not None and (bundle.target, bundle.virtual) != (
+            board.target.name,
+            board.virtual,
+        ):
+            kind = "virtual" if bundle.virtual else "physical"
+            raise ConfigError(
+                f"the firmware is for a {kind} {bundle.target}, board {board.name!r} is not",
+                file=bundle.source,
+            )
+        return bundle
+
+
+class BoardSession:
+    """An open board; made by ``open_session``.
+
+    Attributes:
+        board: its entry.
+        flashed: whether opening wrote firmware.
+        counters: what crossed the line since opening, in bytes; flashing is not counted.
+        recoveries: how often the board had to be restarted to finish a run.
+    """
+
+    def __init__(self, caller: Caller, line: Line) -> None:
+        self.board = caller.board
+        self.flashed = False
+        self.recoveries = 0
+        self.counters = caller.counters
+        self._caller = caller
+        self._line = line
+        self._connection: Connection | None = None
+        self._identity: BoardIdentity | None = None
+        self._stack = ExitStack()
+
+    def open(self, flashing: _Flashing, wait_s: float) -> None:
+        """Lock, start, reach and if need be flash the board; see ``open_session``."""
+        with ExitStack() as stack:
+            lock = BoardLock(self._line.identity, board=self.board.name)
+            stack.callback(lock.release)
+            lock.acquire(wait_s)
+            stack.callback(self._line.close)
+            stack.callback(self._disconnect)
+            self._line.open()
+            self._reach(flashing)
+            self._stack = stack.pop_all()
+
+    @property
+    def identity(self) -> BoardIdentity:
+        """Who answered the hello."""
+        if self._identity is None:
+            raise BoardError("the session is not open", board=self.board.name)
+        return self._identity
+
+    def close(self) -> None:
+        """Close the port, end a virtual board, free the lock; more than once is allowed."""
+        self._stack.close()
+
+    def __enter__(self) -> BoardSession:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- Use ----------------------------------------------------------------------------------
+
+    def run(self, request: RunRequest, deadline_s: float | None = None) -> RunResult:
+        """Run a model on the board and bring its results back.
+
+        A board that stops answering or restarts meanwhile is reached again, and the run is tried
+        once more; the result's log then says so.
+
+        Args:
+            request: model, inputs and what to bring back.
+            deadline_s: for everything together, recovery too; ``None`` waits as long as the board
+                shows signs of life.
+
+        Raises:
+            ModelError: the inputs are not those of the model.
+            EngineError: the firmware refused the model or failed in it.
+            DeadlineError: the board fell silent, or the deadline passed.
+            BoardError: any other fault of the bench.
+        """
+        until = None if deadline_s is None else self._caller.now() + deadline_s
+        usage = _Usage(self.counters)
+        request = self._with_engine(request)
+        story: list[str] = []
+        for attempt in range(_TRIES):
+            connection = self._connected()
+            connection.link.until = until
+            connection.link.take_log()  # what was said before is not about this run
+            try:
+                found = connection.conversation.run(request)
+            except BoardError as error:
+                usage.uploaded |= connection.conversation.model_uploaded
+                story += connection.link.take_log()
+                reason = _restart_reason(story)
+                self._leave_if_doubtful(error, reason)
+                late = until is not None and self._caller.now() >= until
+                if attempt + 1 == _TRIES or late or not _may_pass(error, reason):
+                    raise self._named(error, reason) from error
+                story.append(f"session: {self._named(error, reason).what}; the run is repeated")
+                _LOG.warning("board %r: %s", self.board.name, story[-1])
+                self.recoveries += 1
+            else:
+                usage.uploaded |= found.model_uploaded
+                return RunResult(
+                    outputs=found.outputs,
+                    nodes=found.nodes,
+                    captured=found.captured,
+                    latency_us=found.latency_us,
+                    memory=found.memory,
+                    board=self.identity,
+                    model_sha256=found.model_sha256,
+                    link=usage.since(self.counters),
+                    log=(*story, *connection.link.take_log()),
+                )
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def erase_models(self) -> None:
+        """Empty the board's model store."""
+        self._connected().conversation.erase_models()
+
+    # --- Reaching the board -------------------------------------------------------------------
+
+    def _reach(self, flashing: _Flashing) -> None:
+        bundle = None
+        if flashing.policy is not FlashPolicy.NEVER:
+            bundle = flashing.bundle_for(self.board)
+        absent: BoardError | None = None
+        if flashing.policy is not FlashPolicy.ALWAYS:
+            try:
+                self._connect()
+            except (NoFirmwareError, RemoteProtocolError) as error:
+                absent = error
+            else:
+                if bundle is None or bundle.app_elf_sha256 == self.identity.firmware_sha256:
+                    return
+        if bundle is None or not self.board.flash.allowed:
+            raise absent or FlashError(
+                "there is no firmware to flash"
+                if bundle is None
+                else "another firmware runs, and the inventory forbids flashing",
+                board=self.board.name,
+                hint="give a bundle: --firmware, or `firmware:` under `flash:` in boards.yaml",
+            )
+        self._flash(bundle, flashing.progress)
+
+    def _flash(self, bundle: FirmwareBundle, progress: Progress | None) -> None:
+        self._disconnect()
+        flash_with_esptool(self._line.port, bundle, self.board.flash.options, progress)
+        self.flashed = True
+        try:
+            self._connect()
+        except NoFirmwareError as error:
+            raise FlashError(
+                f"the firmware was written, but {error.what}", board=self.board.name
+            ) from error
+        if self.identity.firmware_sha256 != bundle.app_elf_sha256:
+            raise FlashError(
+                f"firmware {bundle.app_elf_sha256[:12]} was written, "
+                f"{self.identity.firmware_sha256[:12]} booted",
+                board=self.board.name,
+            )
+
+    def _connect(self, *, restart: bool = False) -> Connection:
+        self._disconnect()
+        connection = connect(self._caller, self._line, restart=restart)
+        try:
+            self._check_identity(connection.identity)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        self._identity = connection.identity
+        return connection
+
+    def _connected(self) -> Connection:
+        """Return the connection; a board that was left in doubt is restarted first."""
+        if self._connection is not None:
+            return self._connection
+        before = self.identity
+        connection = self._connect(restart=True)
+        if connection.identity.firmware_sha256 != before.firmware_sha256:
+            raise BoardError(
+                "another firmware answers than before", board=self.board.name, hint="open it anew"
+            )
+        return connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _check_identity(self, identity: BoardIdentity) -> None:
+        board = self.board
+        if identity.target != board.target.name:
+            raise BoardError(
+                f"the inventory says {board.target.name}, the board says {identity.target}",
+                board=board.name,
+                hint=f"correct the entry ({board.where or 'built in'}) or the port",
+            )
+        if identity.virtual != board.virtual:
+            # A virtual result must never pass for silicon's.
+            told = "virtual" if board.virtual else "physical"
+            raise BoardError(
+                f"the inventory says {told}, the board says otherwise",
+                board=board.name,
+                hint="a virtual board needs `transport: virtual` in its entry",
+            )
+
+    # --- When a run fails ---------------------------------------------------------------------
+
+    def _with_engine(self, request: RunRequest) -> RunRequest:
+        if request.engine is None and self.board.engine is not None:
+            return replace(request, engine=self.board.engine)
+        return request
+
+    def _leave_if_doubtful(self, error: BoardError, restarted: str) -> None:
+        """Close a connection whose other end may be dead, busy or confused."""
+        if restarted or not isinstance(error, EngineError):
+            self._disconnect()
+
+    def _named(self, error: BoardError, restarted: str) -> BoardError:
+        """Return the error that says what happened, where ``error`` is only its consequence."""
+        if not restarted:
+            return error
+        return BoardRestartedError(
+            f"the board restarted during the run ({restarted})",
+            board=self.board.name,
+            port=error.port,
+            hint="power, a watchdog or a crash of the firmware; the log has the board's words",
+        )
+
+
+@dataclass(slots=True)
+class _Usage:
+    """The line usage of one request, from the counters of the session."""
+
+    bytes_up: int
+    bytes_down: int
+    retries: int
+    uploaded: bool = False
+
+    def __init__(self, counters: Counters) -> None:
+        self.bytes_up = counters.bytes_up
+        self.bytes_down = counters.bytes_down
+        self.retries = counters.retries
+        self.uploaded = False
+
+    def since(self, counters: Counters) -> LinkUsage:
+        return LinkUsage(
+            bytes_up=counters.bytes_up - self.bytes_up,
+            bytes_down=counters.bytes_down - self.bytes_down,
+            model_uploaded=self.uploaded,
+            retries=counters.retries - self.retries,
+        )
+
+
+def _restart_reason(log: list[str]) -> str:
+    """Return why the board restarted, from its own boot messages; empty where it did not."""
+    for line in reversed(log):
+        match = _RESTART.search(line)
+        if match:
+            return str(match[1] or match[2])
+    return ""
+
+
+def _may_pass(error: BoardError, restarted: str) -> bool:
+    """Whether a second try could succeed: the line or the board failed, not the model."""
+    return bool(restarted) or isinstance(error, TransportError)
