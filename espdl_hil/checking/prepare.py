@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-
 from espdl_hil import espdl, pipeline
+from espdl_hil.archives import read_arrays
 from espdl_hil.checking.cache import ModelCache
 from espdl_hil.checking.vectors import (
     EvaluationSet,
@@ -20,7 +18,7 @@ from espdl_hil.checking.vectors import (
     own_vectors,
     random_vectors,
 )
-from espdl_hil.errors import ConfigError, FormatError
+from espdl_hil.errors import FormatError
 from espdl_hil.ir.lowered import LoweredModel
 from espdl_hil.ir.types import Array
 from espdl_hil.results.accuracy import Metric
@@ -150,19 +148,6 @@ def take(
         vectors=given + own_vectors(model) + random_vectors(model, vectors, seed),
         seed=seed,
     )
-
-
-def read_arrays(path: Path) -> dict[str, Array]:
-    """The arrays of a ``.npz`` file by name.
-
-    Raises:
-        ConfigError: it is not such a file.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"cannot be read as .npz arrays: {error}", file=path) from error
 
 
 def _quantized(entry: SuiteModel, source: bytes, target: Target, cache: ModelCache) -> bytes:

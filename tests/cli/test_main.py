@@ -1,0 +1,189 @@
+"""The command line's frame: verbs by file, every outcome its exit code, only bugs a traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from argparse import Namespace
+
+import numpy as np
+import pytest
+
+from espdl_hil import __version__, cli
+from espdl_hil.cli import _arrays
+from espdl_hil.errors import BoardBusyError, ConfigError, EspdlHilError, FormatError, ModelError
+from tests.support.golden import PROJECT
+
+
+@pytest.fixture
+def verb(monkeypatch):
+    """Make ``espdl-hil inspect FILE`` call a function of the test."""
+
+    def install(run):
+        import espdl_hil.cli.inspect as module
+
+        monkeypatch.setattr(module, "run", run)
+        return lambda: cli.main(["inspect", "x.espdl"])
+
+    return install
+
+
+def raising(error: BaseException):
+    def run(arguments: Namespace) -> int:
+        raise error
+
+    return run
+
+
+def test_every_file_of_the_package_is_a_verb(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    files = (PROJECT / "espdl_hil" / "cli").glob("[a-z]*.py")
+    for name in (path.stem for path in files):
+        assert f"\n    {name} " in text
+    assert "exit codes" in text
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"espdl-hil {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["inspekt"], ["inspect"], ["inspect", "--what"]])
+def test_wrong_words_are_usage_errors(words):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == cli.EXIT_USAGE
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("x"), 2),
+        (EspdlHilError("x"), 2),
+        (ModelError("x", node="n"), 3),
+        (FormatError("x", offset=1, field="f"), 3),
+        (BoardBusyError("x", board="b"), 4),
+        (KeyboardInterrupt(), 130),
+        (OSError(errno.ENOSPC, "No space left on device", "out.npz"), 2),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "x.espdl"), 2),
+    ],
+)
+def test_what_can_go_wrong_is_one_message_and_its_exit_code(verb, capsys, error, code):
+    assert verb(raising(error))() == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("espdl-hil: ")
+    assert "Traceback" not in err
+
+
+def test_a_full_disk_is_named(verb, capsys):
+    verb(raising(OSError(errno.ENOSPC, "No space left on device", "out.npz")))()
+    assert "no space left to write out.npz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), OSError("strange"), AssertionError()])
+def test_a_bug_shows_its_traceback_and_asks_for_a_report(verb, capsys, error):
+    assert verb(raising(error))() == cli.EXIT_BUG
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert "please report" in err
+
+
+def test_the_verbs_answer_is_the_exit_code(verb):
+    assert verb(lambda arguments: cli.EXIT_MISMATCH)() == cli.EXIT_MISMATCH
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    """As in ``espdl-hil ... | head -1``: no traceback, also not at interpreter exit."""
+    read, write = os.pipe()
+    os.close(read)
+    program = (
+        "import sys, espdl_hil.cli as cli, espdl_hil.cli.inspect as verb\n"
+        "verb.run = lambda arguments: print('x' * 100000) or 0\n"
+        "sys.exit(cli.main(['inspect', 'x']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+        text=True,
+        cwd=PROJECT,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("module", ["espdl_hil", "espdl_hil.cli"])
+def test_the_package_runs_as_a_module(module):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--version"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=PROJECT,
+    )
+    assert (done.returncode, done.stdout) == (0, f"espdl-hil {__version__}\n")
+
+
+def test_only_the_asked_verb_is_imported():
+    program = (
+        "import sys, espdl_hil.cli as cli\n"
+        "try: cli.main(['inspect', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted(m for m in sys.modules if m.startswith('espdl_hil.cli.')))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=PROJECT,
+    )
+    assert done.stdout.splitlines()[-1] in (
+        "['espdl_hil.cli.inspect']",
+        "['espdl_hil.cli._arrays', 'espdl_hil.cli.inspect']",
+    )
+
+
+def test_arrays_come_back_equal_whatever_their_names(tmp_path):
+    arrays = {
+        "a/b:0": np.arange(6, dtype=np.int8).reshape(2, 3),
+        "file": np.array(1.5, np.float32),
+        "empty": np.zeros((0, 3), np.int16),
+    }
+    path = tmp_path / "out.npz"
+    _arrays.write_arrays(path, arrays)
+    again = _arrays.read_arrays(path)
+    assert set(again) == set(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(again[name], array)
+        assert again[name].dtype == array.dtype
+    first = path.read_bytes()
+    _arrays.write_arrays(path, arrays)
+    assert path.read_bytes() == first, "equal arrays, equal bytes"
+    assert [child.name for child in tmp_path.iterdir()] == ["out.npz"]
+
+
+def test_files_that_are_no_archives_are_named(tmp_path):
+    single = tmp_path / "one.npy"
+    np.save(single, np.zeros(3))
+    text = tmp_path / "text.npz"
+    text.write_text("hello")
+    objects = tmp_path / "objects.npz"
+    np.savez(objects, x=np.array([object()], dtype=object))
+    empty = tmp_path / "empty.npz"
+    empty.touch()
+    for path in (single, text, objects, empty, tmp_path / "absent.npz"):
+        with pytest.raises(ConfigError, match=path.name):
+            _arrays.read_arrays(path)
