@@ -32,15 +32,20 @@ class RunnerProcess:
         )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self._stdin = self.process.stdin.fileno()
-        self._stdout = self.process.stdout.fileno()
+        self.connect(self.process.stdin.fileno(), self.process.stdout.fileno())
+
+    def connect(self, writes_to: int, reads_from: int) -> None:
+        """Take these descriptors for the line."""
+        self._stdin = writes_to
+        self._stdout = reads_from
         self.client = Client(first_seq=1)
         self.events: list[Event] = []
+        self.patience: Pace | None = None
         self.talk = Conversation(self.perform, itertools.count(1).__next__)
 
     def perform(self, task: Task[Any], pace: Pace) -> Any:
-        """Carry a task out."""
-        self.client.start(task, time.monotonic(), pace=pace)
+        """Carry a task out, with the pace of ``patience`` where that is set."""
+        self.client.start(task, time.monotonic(), pace=self.patience or pace)
         while not self.client.done:
             data = self.client.poll(time.monotonic())
             while data:

@@ -80,6 +80,8 @@ def test_a_wrong_hash_lists_nothing():
     assert vault.commit() == HASH
     assert vault.models() == {}
     assert vault.commit() == STATE
+    assert vault.mount() == OK
+    assert vault.models() == {}
     assert put(vault, model) == OK
 
 
@@ -167,6 +169,20 @@ def test_the_directory_is_renewed_as_it_fills_up():
             assert vault.mount() == OK
     assert vault.models() == {name_of(model): model for model in models}
     assert not vault.broke_nor
+
+
+@given(st.integers(0, 150))
+def test_what_comes_after_a_renewal_survives_a_mount(touches):
+    """Both directory sectors are valid then; the one in force must win."""
+    vault = mounted()
+    models = [make_model(at, 2000) for at in range(2)]
+    for model in models:
+        assert put(vault, model) == OK
+    for turn in range(touches):
+        assert vault.touch(name_of(models[turn % 2])) == OK
+    assert vault.erase(name_of(models[0])) == OK
+    assert vault.mount() == OK
+    assert vault.models() == {name_of(models[1]): models[1]}
 
 
 def test_a_dead_flash_is_a_store_error():

@@ -121,6 +121,41 @@ def test_bytes_after_the_end_are_an_error():
     assert inflate([coded + b"\0"], 3).what == "zlib: bytes after the end"
 
 
+@pytest.mark.parametrize(
+    ("bits", "what"),
+    [
+        # Last block, fixed codes, a match of length 3 at distance 1, end.
+        ("1 10 0000001 00000 0000000", "deflate: match before the start"),
+        ("1 10 00110000 0000001 11110", "deflate: distance symbol"),
+        ("1 10 11000110", "deflate: length symbol"),
+        ("1 11", "deflate: block type 3"),
+        ("1 00 00000 " + "0" * 32, "deflate: size of a stored block"),
+        ("1 01 01111 00000 0000", "deflate: too many codes"),
+        # Dynamic: 257 codes, 1 distance, code lengths for 16, 17, 18, 0 of which all are 0.
+        ("1 01 00000 00000 0000 000 000 000 000", "deflate: code of code lengths"),
+        # Lengths for 16 (repeat) and 0; the first symbol repeats nothing.
+        ("1 01 00000 00000 0000 100 000 000 100 1 00", "deflate: repeat of nothing"),
+        # Lengths for 18 (a run of zeros) and 0: 138 and 120 zeros are all 258, or 138 too many.
+        (
+            "1 01 00000 00000 0000 000 000 100 100 1 1111111 1 1011011",
+            "deflate: block without an end",
+        ),
+        (
+            "1 01 00000 00000 0000 000 000 100 100 1 1111111 1 1111111",
+            "deflate: repeat beyond the codes",
+        ),
+    ],
+)
+def test_each_kind_of_nonsense_has_its_name(bits, what):
+    bits = bits.replace(" ", "")
+    bits += "0" * (-len(bits) % 8 + 32)
+    coded = bytes(int(bits[at : at + 8][::-1], 2) for at in range(0, len(bits), 8))
+    result = inflate([b"\x78\x9c" + coded], 1 << 20)
+    assert (result.status, result.what) == (INFLATE, what)
+    with pytest.raises(zlib.error):
+        zlib.decompress(b"\x78\x9c" + coded)
+
+
 def test_an_error_stays():
     coded = bytearray(zlib.compress(b"abc" * 100))
     coded[-1] ^= 1

@@ -520,6 +520,8 @@ def test_a_slow_run_gives_signs_of_life(talk):
     talk.ask(m.TestInputs())
     talk.run(9, repeat=2)
     assert talk.unasked == [m.Alive(9, 4, 0), m.Alive(9, 8, 0), m.Alive(9, 2, 1), m.Alive(9, 6, 1)]
+    # Saying so takes the line's time, which is not the model's.
+    assert talk.ask(m.Latencies(9, 0)) == m.LatencyList((int(10 * NODE_S * 1e7),) * 2)
 
 
 def test_captures_bring_inner_values_whole(talk):
