@@ -60,8 +60,9 @@ class Traits:
         exponents: origin of the output's exponent.
         multiplies: has weights (input 1) and perhaps a bias (input 2): BatchNorm, bias additions
             and Relu fold into it.
-        products: its output is a shifted product of inputs 0 and 1 (Mul; every ``multiplies``
-            operator is one anyway): its exponent may not be below the sum of theirs.
+        products: its output is a shifted product of inputs 0 and 1 (Mul, PRelu; every
+            ``multiplies`` operator is one anyway): its exponent may not be below the sum of
+            theirs, and a constant input has its own.
         channelwise: its weights and bias may have one exponent per output channel, on targets with
             ``per_channel_weights``.
         rectifies: is Relu: folds into a preceding ``multiplies`` operator.

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from espdl_hil.errors import ModelError, UnsupportedModelError
 from espdl_hil.ir.attributes import Attribute, AttributeKind
@@ -89,6 +90,7 @@ class _Walk:
     tables: dict[str, Tensor] = field(default_factory=dict)
     stored: dict[str, _Stored] = field(default_factory=dict)
     variants: dict[tuple[str, object], str] = field(default_factory=dict)
+    scrambled: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -238,20 +240,16 @@ class _Walk:
             return
         op, wanted, given = self._orders(node)
         perm = self._perm(node.inputs[0])
-        flat = (
-            node.op.traits.flat
-            and perm is not None
-            and moves_nothing(perm, self.model.graph.types[node.inputs[0]].shape)
-        )
-        if flat and perm is not None:
-            wanted = perm
+        flat = False
+        if node.op.traits.flat and perm is not None:
+            shape = self.model.graph.types[node.inputs[0]].shape
+            flat = moves_nothing(perm, shape) or self._absorbed(node, perm, shape)
+            wanted = perm if flat else wanted
         sites = tuple(
             self._input(node, index, value, wanted) if value else None
             for index, value in enumerate(node.inputs)
         )
-        for output in node.outputs:
-            self.stored[output] = _Stored(output, given)
-            self._declare(output, output, given)
+        outputs = tuple(self._placed_output(output, given) for output in node.outputs)
         types = self.model.graph.types
         site = LoweringSite(
             node=node.name,
@@ -259,11 +257,44 @@ class _Walk:
             bits=self.model.bits[node.name],
             inputs=sites,
             outputs=tuple(
-                Site(output, types[output].shape, given, self.model.values.get(output))
-                for output in node.outputs
+                Site(name, types[output].shape, given, self.model.values.get(output))
+                for name, output in zip(outputs, node.outputs, strict=True)
             ),
         )
         self._write(node, site, _reshaped(site) if flat else op.lower(site))
+
+    def _placed_output(self, value: str, perm: Perm) -> str:
+        """Enter a result; one whose elements are in another order than its value's is renamed."""
+        name = self._free(f"{value}/stored") if value in self.scrambled else value
+        self.stored[value] = _Stored(name, perm)
+        self._declare(name, value, perm)
+        return name
+
+    def _absorbed(self, node: Node, perm: Perm, shape: tuple[int, ...]) -> bool:
+        """Whether the one reader's weights can take the flattened value in its stored order.
+
+        Before: Conv → Transpose → Flatten → Gemm; after: Conv → Reshape → Gemm, its rows permuted.
+        """
+        graph = self.model.graph
+        result = node.outputs[0]
+        readers = [other for other in graph.nodes if result in other.inputs]
+        if result in graph.outputs or len(readers) != 1:
+            return False
+        reader = readers[0]
+        size = int(np.prod(shape))
+        weights = graph.constants.get(reader.inputs[1]) if len(reader.inputs) > 1 else None
+        if (
+            not reader.op.traits.multiplies
+            or reader.op.traits.layout is not LayoutRule.ONNX
+            or weights is None
+            or reader.inputs[0] != result
+            or graph.types[result].shape[-1] != size
+            or weights.shape[-2:-1] != (size,)
+            or reader.op.weight_axis() % weights.ndim != weights.ndim - 1
+        ):
+            return False
+        self.scrambled[result] = np.arange(size).reshape(shape).transpose(perm).ravel()
+        return True
 
     def _relabelled(self, node: Node, op: Transpose) -> bool:
         """Take a Transpose as another reading of the same bytes; not where its result leaves."""
@@ -296,6 +327,8 @@ class _Walk:
         name = node.inputs[index]
         if name in self.parameters:
             name = self._free(f"{name}/{node.name}")
+        if index == 1 and node.inputs[0] in self.scrambled:
+            constant = constant.take(self.scrambled[node.inputs[0]], axis=-2)
         together = node.op.traits.layout in (LayoutRule.BROADCAST, LayoutRule.JOIN)
         if together and perm != identity(len(perm)) and constant.ndim:
             constant = constant.reshape((1,) * (len(perm) - constant.ndim) + constant.shape)
@@ -313,7 +346,8 @@ class _Walk:
             attributes["lut"] = Attribute.of(name)
         count = max(len(site.inputs), *(index + 1 for index in lowered.parameters), 0)
         inputs = tuple(self._stored_input(site, lowered, index) for index in range(count))
-        self.nodes.append(LoweredNode(node.name, lowered.op_type, inputs, node.outputs, attributes))
+        outputs = tuple(output.name for output in site.outputs)
+        self.nodes.append(LoweredNode(node.name, lowered.op_type, inputs, outputs, attributes))
 
     def _stored_input(self, site: LoweringSite, lowered: LoweredOperator, index: int) -> str:
         """The name that input ``index`` has on the board; constants are entered there."""

@@ -40,7 +40,7 @@ class PRelu(Operator):
     """
 
     op_type: ClassVar[str] = "PRelu"
-    traits: ClassVar[Traits] = Traits(LayoutRule.CHANNELS_LAST, ExponentRule.CALIBRATED)
+    traits: ClassVar[Traits] = Traits(LayoutRule.CHANNELS_LAST, ExponentRule.ALIGNED, products=True)
 
     lut: str = ""
 

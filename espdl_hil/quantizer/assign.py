@@ -123,7 +123,8 @@ class _Assignment:
                     self.exponents[value] = self.exponents[node.inputs[0]]
             case ExponentRule.ALIGNED:
                 needed = [self.exponents[value] for value in activations]
-                needed += [self._fitting(value) for _, value in self._constants(node)]
+                if not node.op.traits.products:
+                    needed += [self._fitting(value) for _, value in self._constants(node)]
                 for value in node.outputs:
                     self.exponents[value] = max(self.exponents[value], *needed)
             case ExponentRule.FLOAT:
@@ -194,7 +195,7 @@ class _Assignment:
                 self._want_weights(node, coarser_weights.get(node.name, 0))
                 continue
             for index, value in self._constants(node):
-                if aligned:
+                if aligned and not traits.products:
                     self._want(node, index, self.exponents[node.outputs[0]])
                 elif traits.exponents is ExponentRule.PASSIVE:
                     self._want(node, index, self.exponents[node.inputs[0]])

@@ -17,6 +17,8 @@ EXACT = {
     "swish": "g (float[1,6,4,4] x) => (float y) { s = Sigmoid(x) y = Mul(x, s) }",
     "elu": "g (float[1,20] x) => (float y) { y = Elu<alpha = 0.7>(x) }",
     "exp": "g (float[1,20] x) => (float y) { y = Exp(x) }",
+    "hard_swish_parts": "g (float[1,6,4,4] x) => (float y)"
+    " { s = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x) y = Mul(x, s) }",
     "prelu_single": "g (float[1,6,4,4] x) => (float y) <float[1] a = {0.25}> { y = PRelu(x, a) }",
     "add": "g (float[1,6,5,5] x, float[1,6,5,5] x2) => (float y) { y = Add(x, x2) }",
     "add_channels": "g (float[1,6,5,5] x, float[1,6,1,1] c) => (float y) { y = Add(x, c) }",
@@ -150,6 +152,14 @@ PRODUCTS = {
     " <float lo = {0.0}, float hi = {6.0}> { t = Conv(x, w, b) c = Clip(t, lo, hi)"
     " d = Conv<group = 32, pads = [1,1,1,1]>(c, w2, b2) e = Clip(d, lo, hi)"
     " p = Conv(e, w3, b3) y = Add(x, p) }",
+    "conv_flatten_matmul": "g (float[1,16,4,4] x, float[16,1,3,3] w, float[256,10] w2)"
+    " => (float y) <int64[2] s = {1, -1}> { t = Conv<group = 16, pads = [1,1,1,1]>(x, w)"
+    " f = Reshape(t, s) y = MatMul(f, w2) }",
+    "flatten_for_two": "g (float[1,3,4,4] x, float[4,3,1,1] w, float[64,5] w2, float[64,5] w3)"
+    " => (float y) { t = Conv(x, w) f = Flatten(t) a = MatMul(f, w2) b = MatMul(f, w3)"
+    " y = Mul(a, b) }",
+    "conv1d_add": "g (float[1,8,16] x, float[8,8,3] w, float[8,1] a) => (float y)"
+    " { t = Conv(x, w) u = Relu(t) y = Add(u, a) }",
     "prelu_channels": "g (float[1,16,6,6] x, float[16,16,1,1] w, float[16,1,1] a) => (float y)"
     " { t = Conv(x, w) y = PRelu(t, a) }",
 }

@@ -74,7 +74,7 @@ def test_what_kernels_assume_of_exponents_holds_in_every_graph(case, target, bit
         data = [found[name] for name in node.inputs[:2] if name and found[name].dtype <= 5]
         if node.op_type in raw:
             assert {value.exponents[0] for value in data} == {result}
-        if node.op_type in ("Conv", "Gemm", "MatMul", "Mul"):
+        if node.op_type in ("Conv", "Gemm", "MatMul", "Mul", "PRelu"):
             assert all(result - data[0].exponents[0] - e >= 0 for e in data[1].exponents)
         if "lut" in node.attributes:
             assert lowered.parameters[node.attributes["lut"].value].exponents == (result,)
