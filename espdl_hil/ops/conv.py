@@ -25,6 +25,7 @@ from espdl_hil.ir.operator import (
 from espdl_hil.ir.types import Array, Floats, Ints
 from espdl_hil.numerics import DenseMac, DepthwiseMac
 from espdl_hil.ops._mac import Activation, Filter, filter_block, mac_parameters, parse_activation
+from espdl_hil.ops._plain import required
 from espdl_hil.ops._stored import stored_weights, weighted
 from espdl_hil.ops._window import (
     Window,
@@ -131,9 +132,7 @@ class Conv(Operator):
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """Convolve; the layer is prepared once and kept in ``at.memo``."""
-        x, weights = inputs[0], inputs[1]
-        assert x is not None
-        assert weights is not None
+        x, weights = required(inputs, 0), required(inputs, 1)
         image = as_image(x.array)
         layer = at.memo.get("layer")
         if layer is None:

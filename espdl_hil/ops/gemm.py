@@ -23,6 +23,7 @@ from espdl_hil.ir.operator import (
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import DenseMac
 from espdl_hil.ops._mac import Activation, Filter, filter_block, mac_parameters, parse_activation
+from espdl_hil.ops._plain import required
 from espdl_hil.ops._stored import stored_weights, weighted
 from espdl_hil.ops._window import peak_of
 
@@ -108,9 +109,7 @@ class Gemm(Operator):
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """Multiply; all leading axes of x are rows. The layer is kept in ``at.memo``."""
-        x, weights = inputs[0], inputs[1]
-        assert x is not None
-        assert weights is not None
+        x, weights = required(inputs, 0), required(inputs, 1)
         if self.trans_a or self.trans_b or self.alpha != 1.0 or self.beta != 1.0:
             raise ModelError("the board's Gemm has alpha = beta = 1 and transposes nothing")
         layer = at.memo.get("layer")

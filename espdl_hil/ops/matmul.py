@@ -25,6 +25,7 @@ from espdl_hil.ir.operator import (
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import DenseMac
 from espdl_hil.ops._mac import Activation, Filter, filter_block, mac_parameters, parse_activation
+from espdl_hil.ops._plain import required
 from espdl_hil.ops._stored import stored_weights, weighted
 from espdl_hil.ops._window import peak_of
 
@@ -87,9 +88,7 @@ class MatMul(Operator):
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
         """Multiply slice by slice; layers of a constant right side are kept in ``at.memo``."""
-        left, right = inputs[0], inputs[1]
-        assert left is not None
-        assert right is not None
+        left, right = required(inputs, 0), required(inputs, 1)
         if len(inputs) > 2 and inputs[2] is not None:
             raise ModelError("the board's MatMul has no bias")
         a = left.array if left.array.ndim > 1 else left.array[None]

@@ -183,6 +183,9 @@ class Simulator:
             raise ModelError(
                 f"{node.op_type}: {error.what}", node=node.name, value=error.value, hint=error.hint
             ) from error
+        except (IndexError, ValueError) as error:
+            # Arrays that do not fit each other, in a file that no exporter wrote.
+            raise ModelError(f"{node.op_type} cannot compute: {error}", node=node.name) from error
         if len(arrays) < len(item.outputs):
             raise ModelError(
                 f"{node.op_type} gives {len(arrays)} outputs, the file names {len(item.outputs)}",
