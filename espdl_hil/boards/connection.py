@@ -139,13 +139,12 @@ def _hello_at(
 ) -> Identity | None:
     link.transport.set_baud(baud)
     link.until = caller.now() + patience_s
-    link.on_data = _BootWatch().feed
     try:
-        identity = conversation.hello()
+        with link.watched(_BootWatch().feed):
+            identity = conversation.hello()
     except (DeadlineError, _NothingBootsError):
         return None
     finally:
-        link.on_data = None
         link.drain()
     link.client.window = identity.window
     return identity

@@ -133,7 +133,13 @@ class VirtualLine(Line):
     def transport(self, return_s: float = 0.0) -> Transport:
         """Open the pseudo terminal."""
         del return_s
-        return SerialTransport(self.port, self._board.baud)
+        port = self.port
+        try:
+            return SerialTransport(port, self._board.baud)
+        except BoardNotFoundError:
+            assert self._process is not None
+            self._process.check()
+            raise
 
 
 def line_of(board: Board) -> Line:

@@ -6,9 +6,10 @@ business; how bytes travel is the transport's.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from espdl_hil.boards.naming import located
@@ -35,7 +36,6 @@ class Link:
         transport: the line.
         client: the client on it.
         until: when every task has failed, even if the board lives; ``None`` never.
-        on_data: sees raw bytes as they come; what it raises ends the task.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Link:
         self.until: float | None = None
         self._board = board
         self._now = now
-        self.on_data: Callable[[bytes], None] | None = None
+        self._watch: Callable[[bytes], None] | None = None
         # Bounded: a board that panics over and over must not fill this machine's memory.
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
 
@@ -72,12 +72,21 @@ class Link:
                 if data:
                     client.receive(data, self._now())
                     self._note_events()
-                    if self.on_data is not None:
-                        self.on_data(data)
+                    if self._watch is not None:
+                        self._watch(data)
         except BoardError as error:
             self._note_events()
             raise located(error, self._board, self.transport.port) from error.__cause__
         return task.result()
+
+    @contextlib.contextmanager
+    def watched(self, watch: Callable[[bytes], None]) -> Iterator[None]:
+        """Let ``watch`` see raw bytes as they come; what it raises ends the task."""
+        self._watch = watch
+        try:
+            yield
+        finally:
+            self._watch = None
 
     def take_log(self) -> tuple[str, ...]:
         """Return what the board said in words since the last call."""

@@ -39,7 +39,8 @@ from espdl_hil.wire import Counters
 
 _LOG = logging.getLogger(__name__)
 _TRIES = 2  # of one run: a board that dies twice on the same model dies of it
-_RESTART = re.compile(r"\brst:\s*(?:0x[0-9a-f]+\s*\(([^)]*)\)|([^,\s]+))")
+_TAIL_BYTES = 512
+_RESTART = re.compile(rb"\brst:\s*(?:0x[0-9a-f]+\s*\(([^)]+)\)|([a-z_ ]+),)")
 
 
 class FlashPolicy(Enum):
@@ -142,6 +143,7 @@ class BoardSession:
         self._line = line
         self._connection: Connection | None = None
         self._identity: BoardIdentity | None = None
+        self._in_doubt = False
         self._stack = ExitStack()
 
     def open(self, flashing: _Flashing, wait_s: float) -> None:
@@ -206,9 +208,11 @@ class BoardSession:
             connection.link.until = until
             connection.link.take_log()  # what was said before is not about this run
             try:
-                found = connection.conversation.run(request)
+                with connection.link.watched(_RestartWatch().feed):
+                    found = connection.conversation.run(request)
             except BoardError as error:
                 usage.uploaded |= connection.conversation.model_uploaded
+                connection.link.drain()
                 story += connection.link.take_log()
                 reason = _restart_reason(story)
                 self._leave_if_doubtful(error, reason)
@@ -292,11 +296,14 @@ class BoardSession:
         return connection
 
     def _connected(self) -> Connection:
-        """Return the connection; a board that was left in doubt is restarted first."""
+        """Return the connection; a board that was left in doubt is restarted first.
+
+        One that restarted by itself is not: a second restart would only hide a second fault.
+        """
         if self._connection is not None:
             return self._connection
         before = self.identity
-        connection = self._connect(restart=True)
+        connection = self._connect(restart=self._in_doubt)
         if connection.identity.firmware_sha256 != before.firmware_sha256:
             raise BoardError(
                 "another firmware answers than before", board=self.board.name, hint="open it anew"
@@ -335,6 +342,7 @@ class BoardSession:
     def _leave_if_doubtful(self, error: BoardError, restarted: str) -> None:
         """Close a connection whose other end may be dead, busy or confused."""
         if restarted or not isinstance(error, EngineError):
+            self._in_doubt = not restarted
             self._disconnect()
 
     def _named(self, error: BoardError, restarted: str) -> BoardError:
@@ -373,12 +381,24 @@ class _Usage:
         )
 
 
+class _RestartWatch:
+    """Reads along during a run: a boot message tells at once what silence would tell late."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def feed(self, data: bytes) -> None:
+        self._tail = (self._tail + data)[-_TAIL_BYTES:]
+        if _RESTART.search(self._tail):
+            raise BoardRestartedError("the board restarted")
+
+
 def _restart_reason(log: list[str]) -> str:
     """Return why the board restarted, from its own boot messages; empty where it did not."""
     for line in reversed(log):
-        match = _RESTART.search(line)
+        match = _RESTART.search(line.encode())
         if match:
-            return str(match[1] or match[2])
+            return (match[1] or match[2]).decode()
     return ""
 
 

@@ -92,8 +92,12 @@ class VirtualProcess:
             _end(child)
         self._complaints.close()
 
-    def last_words(self) -> str:
-        """Return the end of what the board's program complained about."""
+    def check(self) -> None:
+        """Raise why the board ended, where it did by itself; the constructor's errors."""
+        if self._child is None or self._child.poll() is not None:
+            raise self._ended("the virtual board ended")
+
+    def _last_words(self) -> str:
         size = self._complaints.seek(0, os.SEEK_END)
         self._complaints.seek(max(0, size - _COMPLAINT_BYTES))
         return self._complaints.read().decode(errors="replace").strip()
@@ -117,18 +121,18 @@ class VirtualProcess:
             values = json.loads(line)
             return Announcement(str(values["port"]), int(values["pid"]), str(values["mac"]))
         except (ValueError, KeyError, TypeError) as cause:
-            raise self._not_started() from cause
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_GOODBYE_S)
+            raise self._ended("the virtual board did not start") from cause
 
-    def _not_started(self) -> BoardError | ConfigError:
-        assert self._child is not None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(_GOODBYE_S)
-        words = self.last_words()
-        if self._child.returncode == ConfigError.exit_code:
+    def _ended(self, what: str) -> BoardError | ConfigError:
+        code = None if self._child is None else self._child.returncode
+        words = self._last_words()
+        if code == ConfigError.exit_code:
             return ConfigError(f"the virtual board refuses: {words}", key=self._board.where)
-        if self._child.returncode == BoardBusyError.exit_code and "another process" in words:
+        if code == BoardBusyError.exit_code and "another process" in words:
             return BoardBusyError(words, board=self._board.name)
-        return BoardError(f"the virtual board did not start: {words}", board=self._board.name)
+        return BoardError(f"{what} (code {code}): {words}", board=self._board.name)
 
 
 def build_virtual_firmware(board: Board) -> Path:

@@ -46,7 +46,7 @@ class Pace:
 
 QUICK = Pace(resend_s=0.5, silence_s=6.0, adaptive=True)
 """For requests that the board answers at once."""
-SLOW = Pace(resend_s=1.0, silence_s=30.0)
+SLOW = Pace(resend_s=0.5, silence_s=30.0)
 """For requests that erase flash, hash a model or run it."""
 _MAX_DOUBLINGS = 3
 _LEAST_RESEND_S = 0.05  # below, a busy machine would repeat what is only waiting for its turn

@@ -25,7 +25,7 @@ from espdl_hil.wire.tasks import Ask, ChunkSize, ReadBytes, Task, Upload, WriteI
 T = TypeVar("T")
 ENGINE_IDS: Mapping[Engine, int] = {Engine.REFERENCE: 0, Engine.ESPDL: 1}
 MAX_CHUNK_BYTES = 4096
-_TICK_US = 0.1  # latencies travel in units of 100 ns
+_TICKS_PER_US = 10  # latencies travel in units of 100 ns
 
 
 class Perform(Protocol):
@@ -253,7 +253,7 @@ class Conversation:
             if not part:
                 raise RemoteProtocolError(f"{len(ticks)} latencies came of {count}")
             ticks += part
-        return tuple(tick * _TICK_US for tick in ticks[:count])
+        return tuple(tick / _TICKS_PER_US for tick in ticks[:count])
 
     def _read_output(self, run_id: int, index: int, output: m.TensorDescription) -> Array:
         def ask(offset: int, size: int) -> m.ReadOutput:
@@ -339,7 +339,7 @@ def _node_output(row: m.NodeRow) -> NodeOutput:
         exponent=row.exponent,
         # XXH64 is printed as one number, most significant digit first.
         digest=row.digest[::-1].hex(),
-        latency_us=row.latency * _TICK_US,
+        latency_us=row.latency / _TICKS_PER_US,
     )
 
 
