@@ -7,10 +7,8 @@
 #include <string.h>
 
 #include "hil_hash.h"
-#include "hil_inflate.h"
+#include "hil_inflate_bits.h"
 
-#define CODE_MAX 15
-#define FAST_SIZE (1u << HIL_INFLATE_FAST_BITS)
 #define END_OF_BLOCK 256
 #define FIRST_LENGTH 257
 #define LENGTH_SYMBOLS 29
@@ -33,9 +31,6 @@ typedef enum {
     STEP_DONE
 } step_t;
 
-/* What a step came to. */
-typedef enum { MOVED, WAITING, FAILED } outcome_t;
-
 static const uint16_t LENGTH_BASE[LENGTH_SYMBOLS] = {
     3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23,  27,
     31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258,
@@ -55,168 +50,21 @@ static const uint8_t CODE_LENGTH_ORDER[CODE_LENGTH_SYMBOLS] = {
     16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
 };
 
-static outcome_t fail(hil_inflate_t *inflate, hil_status_t status, const char *what)
-{
-    inflate->status = status;
-    inflate->what = what;
-    return FAILED;
-}
-
-/* --- Bits --------------------------------------------------------------------------------- */
-
-static void refill(hil_inflate_t *inflate)
-{
-    while (inflate->bit_count <= 56 && inflate->input_left > 0) {
-        inflate->bits |= (uint64_t)*inflate->input << inflate->bit_count;
-        inflate->bit_count = (uint8_t)(inflate->bit_count + 8);
-        inflate->input++;
-        inflate->input_left--;
-    }
-}
-
-static bool have_bits(hil_inflate_t *inflate, unsigned count)
-{
-    if (inflate->bit_count < count) {
-        refill(inflate);
-    }
-    return inflate->bit_count >= count;
-}
-
-static uint32_t peek_bits(const hil_inflate_t *inflate, unsigned count)
-{
-    return (uint32_t)(inflate->bits & (((uint64_t)1 << count) - 1));
-}
-
-static void drop_bits(hil_inflate_t *inflate, unsigned count)
-{
-    inflate->bits >>= count;
-    inflate->bit_count = (uint8_t)(inflate->bit_count - count);
-}
-
-static uint32_t take_bits(hil_inflate_t *inflate, unsigned count)
-{
-    uint32_t value = peek_bits(inflate, count);
-    drop_bits(inflate, count);
-    return value;
-}
-
-/* --- Huffman codes ------------------------------------------------------------------------ */
-
-static uint32_t reverse_bits(uint32_t value, unsigned count)
-{
-    uint32_t reversed = 0;
-    for (unsigned i = 0; i < count; i++) {
-        reversed = reversed << 1 | (value >> i & 1);
-    }
-    return reversed;
-}
-
-/*
- * Builds the code from its lengths. False if more codes are asked for than there are; or fewer,
- * which RFC 1951 allows only to a code of one symbol or none (`may_be_short`).
- */
-static bool build_huffman(hil_huffman_t *huffman, const uint8_t *lengths, uint32_t symbols,
-                          bool may_be_short)
-{
-    uint16_t next_code[CODE_MAX + 1];
-    uint16_t next_index[CODE_MAX + 1];
-
-    memset(huffman->count, 0, sizeof(huffman->count));
-    memset(huffman->fast, 0, sizeof(huffman->fast));
-    for (uint32_t symbol = 0; symbol < symbols; symbol++) {
-        huffman->count[lengths[symbol]]++;
-    }
-    uint32_t used = symbols - huffman->count[0];
-    huffman->count[0] = 0;
-
-    int32_t open = 1; /* codes of the length in hand that nobody has taken */
-    uint32_t code = 0;
-    uint32_t index = 0;
-    for (unsigned length = 1; length <= CODE_MAX; length++) {
-        open = 2 * open - huffman->count[length];
-        if (open < 0) {
-            return false;
-        }
-        code = (code + huffman->count[length - 1]) << 1;
-        next_code[length] = (uint16_t)code;
-        next_index[length] = (uint16_t)index;
-        index += huffman->count[length];
-    }
-    if (open > 0 && !(may_be_short && (used == 0 || (used == 1 && huffman->count[1] == 1)))) {
-        return false;
-    }
-
-    for (uint32_t symbol = 0; symbol < symbols; symbol++) {
-        unsigned length = lengths[symbol];
-        if (length == 0) {
-            continue;
-        }
-        uint32_t own = next_code[length]++;
-        huffman->sorted[next_index[length]++] = (uint16_t)symbol;
-        if (length <= HIL_INFLATE_FAST_BITS) {
-            uint32_t first = reverse_bits(own, length);
-            for (uint32_t entry = first; entry < FAST_SIZE; entry += 1u << length) {
-                huffman->fast[entry] = (uint16_t)(symbol << 4 | length);
-            }
-        }
-    }
-    return true;
-}
-
-/* Walks the code a bit at a time: for codes longer than the table, and at the end of input. */
-static outcome_t decode_slowly(hil_inflate_t *inflate, const hil_huffman_t *huffman,
-                               uint16_t *symbol)
-{
-    uint32_t code = 0;
-    uint32_t first = 0;
-    uint32_t index = 0;
-    for (unsigned length = 1; length <= CODE_MAX; length++) {
-        if (length > inflate->bit_count) {
-            return WAITING;
-        }
-        code |= (uint32_t)(inflate->bits >> (length - 1)) & 1;
-        uint32_t count = huffman->count[length];
-        if (code - first < count) {
-            *symbol = huffman->sorted[index + code - first];
-            drop_bits(inflate, length);
-            return MOVED;
-        }
-        index += count;
-        first = (first + count) << 1;
-        code <<= 1;
-    }
-    return fail(inflate, HIL_ERR_INFLATE, "deflate: bits that are no code");
-}
-
-static outcome_t decode(hil_inflate_t *inflate, const hil_huffman_t *huffman, uint16_t *symbol)
-{
-    if (inflate->bit_count < CODE_MAX) {
-        refill(inflate);
-    }
-    uint16_t entry = huffman->fast[inflate->bits & (FAST_SIZE - 1)];
-    unsigned length = entry & 15;
-    if (length != 0 && length <= inflate->bit_count) {
-        *symbol = entry >> 4;
-        drop_bits(inflate, length);
-        return MOVED;
-    }
-    return decode_slowly(inflate, huffman, symbol);
-}
-
 /* --- Output ------------------------------------------------------------------------------- */
 
 /* Hands out what lies between `delivered` and `produced`, which never wraps in between. */
-static outcome_t deliver(hil_inflate_t *inflate)
+static hil_outcome_t deliver(hil_inflate_t *inflate)
 {
     uint32_t size = inflate->produced - inflate->delivered;
     if (size == 0) {
-        return MOVED;
+        return HIL_MOVED;
     }
     const uint8_t *from = inflate->window + inflate->delivered % HIL_INFLATE_WINDOW;
     inflate->adler = hil_adler32(inflate->adler, from, size);
     inflate->delivered = inflate->produced;
     hil_status_t status = inflate->sink(inflate->user, from, size);
-    return status == HIL_OK ? MOVED : fail(inflate, status, "inflate: sink refused");
+    return status == HIL_OK ? HIL_MOVED
+                            : hil_inflate_fail(inflate, status, "inflate: sink refused");
 }
 
 /* At most this many bytes may be produced before the next delivery or the end of the window. */
@@ -225,28 +73,28 @@ static uint32_t window_room(const hil_inflate_t *inflate)
     return HIL_INFLATE_WINDOW - inflate->produced % HIL_INFLATE_WINDOW;
 }
 
-static outcome_t produced(hil_inflate_t *inflate, uint32_t size)
+static hil_outcome_t produced(hil_inflate_t *inflate, uint32_t size)
 {
     inflate->produced += size;
-    return inflate->produced % HIL_INFLATE_WINDOW == 0 ? deliver(inflate) : MOVED;
+    return inflate->produced % HIL_INFLATE_WINDOW == 0 ? deliver(inflate) : HIL_MOVED;
 }
 
-static outcome_t promise_broken(hil_inflate_t *inflate)
+static hil_outcome_t promise_broken(hil_inflate_t *inflate)
 {
-    return fail(inflate, HIL_ERR_INFLATE, "inflate: more bytes than promised");
+    return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "inflate: more bytes than promised");
 }
 
-static outcome_t copy_match(hil_inflate_t *inflate, uint32_t distance)
+static hil_outcome_t copy_match(hil_inflate_t *inflate, uint32_t distance)
 {
     uint32_t length = inflate->match_length;
     if (distance > inflate->produced) {
-        return fail(inflate, HIL_ERR_INFLATE, "deflate: match before the start");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "deflate: match before the start");
     }
     if (length > inflate->promised - inflate->produced) {
         return promise_broken(inflate);
     }
-    outcome_t outcome = MOVED;
-    while (length > 0 && outcome == MOVED) {
+    hil_outcome_t outcome = HIL_MOVED;
+    while (length > 0 && outcome == HIL_MOVED) {
         uint32_t to = inflate->produced % HIL_INFLATE_WINDOW;
         uint32_t from = (inflate->produced - distance) % HIL_INFLATE_WINDOW;
         uint32_t run = length < window_room(inflate) ? length : window_room(inflate);
@@ -269,21 +117,21 @@ static outcome_t copy_match(hil_inflate_t *inflate, uint32_t distance)
 
 /* --- Steps -------------------------------------------------------------------------------- */
 
-static outcome_t read_header(hil_inflate_t *inflate)
+static hil_outcome_t read_header(hil_inflate_t *inflate)
 {
-    if (!have_bits(inflate, 16)) {
-        return WAITING;
+    if (!hil_inflate_have_bits(inflate, 16)) {
+        return HIL_WAITING;
     }
-    uint32_t method = take_bits(inflate, 8);
-    uint32_t flags = take_bits(inflate, 8);
+    uint32_t method = hil_inflate_take_bits(inflate, 8);
+    uint32_t flags = hil_inflate_take_bits(inflate, 8);
     if ((method & 15) != 8 || method >> 4 > 7 || (method << 8 | flags) % 31 != 0) {
-        return fail(inflate, HIL_ERR_INFLATE, "zlib: not a deflate stream");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "zlib: not a deflate stream");
     }
     if ((flags & 0x20) != 0) {
-        return fail(inflate, HIL_ERR_INFLATE, "zlib: preset dictionary");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "zlib: preset dictionary");
     }
     inflate->step = STEP_BLOCK;
-    return MOVED;
+    return HIL_MOVED;
 }
 
 static void use_fixed_codes(hil_inflate_t *inflate)
@@ -294,68 +142,68 @@ static void use_fixed_codes(hil_inflate_t *inflate)
     memset(inflate->lengths + 280, 8, 8);
     memset(inflate->lengths + HIL_INFLATE_SYMBOLS, 5, HIL_INFLATE_DISTANCES);
     /* Both codes are complete by RFC 1951, 3.2.6; the unused symbols are refused when met. */
-    (void)build_huffman(&inflate->literals, inflate->lengths, HIL_INFLATE_SYMBOLS, false);
-    (void)build_huffman(&inflate->distances, inflate->lengths + HIL_INFLATE_SYMBOLS,
-                        HIL_INFLATE_DISTANCES, false);
+    (void)hil_huffman_build(&inflate->literals, inflate->lengths, HIL_INFLATE_SYMBOLS, false);
+    (void)hil_huffman_build(&inflate->distances, inflate->lengths + HIL_INFLATE_SYMBOLS,
+                            HIL_INFLATE_DISTANCES, false);
 }
 
-static outcome_t read_block(hil_inflate_t *inflate)
+static hil_outcome_t read_block(hil_inflate_t *inflate)
 {
     if (inflate->last_block) {
-        drop_bits(inflate, inflate->bit_count % 8);
+        hil_inflate_drop_bits(inflate, inflate->bit_count % 8);
         inflate->step = STEP_CHECKSUM;
-        return MOVED;
+        return HIL_MOVED;
     }
-    if (!have_bits(inflate, 3)) {
-        return WAITING;
+    if (!hil_inflate_have_bits(inflate, 3)) {
+        return HIL_WAITING;
     }
-    inflate->last_block = take_bits(inflate, 1) != 0;
-    switch (take_bits(inflate, 2)) {
+    inflate->last_block = hil_inflate_take_bits(inflate, 1) != 0;
+    switch (hil_inflate_take_bits(inflate, 2)) {
     case 0:
-        drop_bits(inflate, inflate->bit_count % 8);
+        hil_inflate_drop_bits(inflate, inflate->bit_count % 8);
         inflate->step = STEP_STORED_SIZE;
-        return MOVED;
+        return HIL_MOVED;
     case 1:
         use_fixed_codes(inflate);
         inflate->step = STEP_SYMBOL;
-        return MOVED;
+        return HIL_MOVED;
     case 2:
         inflate->step = STEP_COUNTS;
-        return MOVED;
+        return HIL_MOVED;
     default:
-        return fail(inflate, HIL_ERR_INFLATE, "deflate: block type 3");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "deflate: block type 3");
     }
 }
 
-static outcome_t read_stored_size(hil_inflate_t *inflate)
+static hil_outcome_t read_stored_size(hil_inflate_t *inflate)
 {
-    if (!have_bits(inflate, 32)) {
-        return WAITING;
+    if (!hil_inflate_have_bits(inflate, 32)) {
+        return HIL_WAITING;
     }
-    uint32_t size = take_bits(inflate, 16);
-    uint32_t complement = take_bits(inflate, 16);
+    uint32_t size = hil_inflate_take_bits(inflate, 16);
+    uint32_t complement = hil_inflate_take_bits(inflate, 16);
     if ((size ^ complement) != 0xFFFF) {
-        return fail(inflate, HIL_ERR_INFLATE, "deflate: size of a stored block");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "deflate: size of a stored block");
     }
     if (size > inflate->promised - inflate->produced) {
         return promise_broken(inflate);
     }
     inflate->remaining = size;
     inflate->step = STEP_STORED_BYTES;
-    return MOVED;
+    return HIL_MOVED;
 }
 
-static outcome_t read_stored_bytes(hil_inflate_t *inflate)
+static hil_outcome_t read_stored_bytes(hil_inflate_t *inflate)
 {
     if (inflate->remaining == 0) {
         inflate->step = STEP_BLOCK;
-        return MOVED;
+        return HIL_MOVED;
     }
     uint8_t *to = inflate->window + inflate->produced % HIL_INFLATE_WINDOW;
     uint32_t run = window_room(inflate);
     run = run < inflate->remaining ? run : inflate->remaining;
     if (inflate->bit_count > 0) { /* whole bytes: stored data is aligned */
-        *to = (uint8_t)take_bits(inflate, 8);
+        *to = (uint8_t)hil_inflate_take_bits(inflate, 8);
         run = 1;
     } else if (inflate->input_left > 0) {
         run = run < inflate->input_left ? run : (uint32_t)inflate->input_left;
@@ -363,71 +211,72 @@ static outcome_t read_stored_bytes(hil_inflate_t *inflate)
         inflate->input += run;
         inflate->input_left -= run;
     } else {
-        return WAITING;
+        return HIL_WAITING;
     }
     inflate->remaining -= run;
     return produced(inflate, run);
 }
 
-static outcome_t read_counts(hil_inflate_t *inflate)
+static hil_outcome_t read_counts(hil_inflate_t *inflate)
 {
-    if (!have_bits(inflate, 14)) {
-        return WAITING;
+    if (!hil_inflate_have_bits(inflate, 14)) {
+        return HIL_WAITING;
     }
-    inflate->literal_count = (uint16_t)(take_bits(inflate, 5) + 257);
-    inflate->distance_count = (uint8_t)(take_bits(inflate, 5) + 1);
-    inflate->code_count = (uint8_t)(take_bits(inflate, 4) + 4);
+    inflate->literal_count = (uint16_t)(hil_inflate_take_bits(inflate, 5) + 257);
+    inflate->distance_count = (uint8_t)(hil_inflate_take_bits(inflate, 5) + 1);
+    inflate->code_count = (uint8_t)(hil_inflate_take_bits(inflate, 4) + 4);
     if (inflate->literal_count > 286 || inflate->distance_count > DISTANCE_SYMBOLS) {
-        return fail(inflate, HIL_ERR_INFLATE, "deflate: too many codes");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "deflate: too many codes");
     }
     memset(inflate->lengths, 0, CODE_LENGTH_SYMBOLS);
     inflate->length_count = 0;
     inflate->step = STEP_CODE_LENGTHS;
-    return MOVED;
+    return HIL_MOVED;
 }
 
-static outcome_t read_code_lengths(hil_inflate_t *inflate)
+static hil_outcome_t read_code_lengths(hil_inflate_t *inflate)
 {
     for (; inflate->length_count < inflate->code_count; inflate->length_count++) {
-        if (!have_bits(inflate, 3)) {
-            return WAITING;
+        if (!hil_inflate_have_bits(inflate, 3)) {
+            return HIL_WAITING;
         }
-        inflate->lengths[CODE_LENGTH_ORDER[inflate->length_count]] = (uint8_t)take_bits(inflate, 3);
+        inflate->lengths[CODE_LENGTH_ORDER[inflate->length_count]] =
+            (uint8_t)hil_inflate_take_bits(inflate, 3);
     }
     /* The code of the code lengths lives where that of the distances will be. */
-    if (!build_huffman(&inflate->distances, inflate->lengths, CODE_LENGTH_SYMBOLS, false)) {
-        return fail(inflate, HIL_ERR_INFLATE, "deflate: code of code lengths");
+    if (!hil_huffman_build(&inflate->distances, inflate->lengths, CODE_LENGTH_SYMBOLS, false)) {
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "deflate: code of code lengths");
     }
     inflate->length_count = 0;
     inflate->symbol = UINT16_MAX;
     inflate->step = STEP_LENGTHS;
-    return MOVED;
+    return HIL_MOVED;
 }
 
-static outcome_t build_dynamic(hil_inflate_t *inflate)
+static hil_outcome_t build_dynamic(hil_inflate_t *inflate)
 {
     if (inflate->lengths[END_OF_BLOCK] == 0) {
-        return fail(inflate, HIL_ERR_INFLATE, "deflate: block without an end");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "deflate: block without an end");
     }
-    if (!build_huffman(&inflate->literals, inflate->lengths, inflate->literal_count, true) ||
-        !build_huffman(&inflate->distances, inflate->lengths + inflate->literal_count,
-                       inflate->distance_count, true)) {
-        return fail(inflate, HIL_ERR_INFLATE, "deflate: code lengths");
+    if (!hil_huffman_build(&inflate->literals, inflate->lengths, inflate->literal_count, true) ||
+        !hil_huffman_build(&inflate->distances, inflate->lengths + inflate->literal_count,
+                           inflate->distance_count, true)) {
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "deflate: code lengths");
     }
     inflate->step = STEP_SYMBOL;
-    return MOVED;
+    return HIL_MOVED;
 }
 
 /* `symbol` keeps a repeat code whose extra bits have not come yet. */
-static outcome_t read_lengths(hil_inflate_t *inflate)
+static hil_outcome_t read_lengths(hil_inflate_t *inflate)
 {
     uint32_t total = (uint32_t)inflate->literal_count + inflate->distance_count;
     if (inflate->length_count == total) {
         return build_dynamic(inflate);
     }
     if (inflate->symbol == UINT16_MAX) {
-        outcome_t outcome = decode(inflate, &inflate->distances, &inflate->symbol);
-        if (outcome != MOVED) {
+        hil_outcome_t outcome = hil_huffman_decode(inflate, &inflate->distances, &inflate->symbol);
+        if (outcome != HIL_MOVED) {
             inflate->symbol = UINT16_MAX;
             return outcome;
         }
@@ -435,127 +284,128 @@ static outcome_t read_lengths(hil_inflate_t *inflate)
     if (inflate->symbol < 16) {
         inflate->lengths[inflate->length_count++] = (uint8_t)inflate->symbol;
         inflate->symbol = UINT16_MAX;
-        return MOVED;
+        return HIL_MOVED;
     }
 
     static const uint8_t REPEAT_BITS[3] = {2, 3, 7};
     static const uint8_t REPEAT_BASE[3] = {3, 3, 11};
     unsigned kind = inflate->symbol - 16u;
-    if (!have_bits(inflate, REPEAT_BITS[kind])) {
-        return WAITING;
+    if (!hil_inflate_have_bits(inflate, REPEAT_BITS[kind])) {
+        return HIL_WAITING;
     }
-    uint32_t repeat = REPEAT_BASE[kind] + take_bits(inflate, REPEAT_BITS[kind]);
+    uint32_t repeat = REPEAT_BASE[kind] + hil_inflate_take_bits(inflate, REPEAT_BITS[kind]);
     if (kind == 0 && inflate->length_count == 0) {
-        return fail(inflate, HIL_ERR_INFLATE, "deflate: repeat of nothing");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "deflate: repeat of nothing");
     }
     if (repeat > total - inflate->length_count) {
-        return fail(inflate, HIL_ERR_INFLATE, "deflate: repeat beyond the codes");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "deflate: repeat beyond the codes");
     }
     uint8_t value = kind == 0 ? inflate->lengths[inflate->length_count - 1] : 0;
     memset(inflate->lengths + inflate->length_count, value, repeat);
     inflate->length_count = (uint16_t)(inflate->length_count + repeat);
     inflate->symbol = UINT16_MAX;
-    return MOVED;
+    return HIL_MOVED;
 }
 
-static outcome_t read_symbol(hil_inflate_t *inflate)
+static hil_outcome_t read_symbol(hil_inflate_t *inflate)
 {
     for (;;) {
         uint16_t symbol;
-        outcome_t outcome = decode(inflate, &inflate->literals, &symbol);
-        if (outcome != MOVED) {
+        hil_outcome_t outcome = hil_huffman_decode(inflate, &inflate->literals, &symbol);
+        if (outcome != HIL_MOVED) {
             return outcome;
         }
         if (symbol == END_OF_BLOCK) {
             inflate->step = STEP_BLOCK;
-            return MOVED;
+            return HIL_MOVED;
         }
         if (symbol > END_OF_BLOCK) {
             if (symbol >= FIRST_LENGTH + LENGTH_SYMBOLS) {
-                return fail(inflate, HIL_ERR_INFLATE, "deflate: length symbol");
+                return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "deflate: length symbol");
             }
             inflate->symbol = (uint16_t)(symbol - FIRST_LENGTH);
             inflate->step = STEP_LENGTH_EXTRA;
-            return MOVED;
+            return HIL_MOVED;
         }
         if (inflate->produced == inflate->promised) {
             return promise_broken(inflate);
         }
         inflate->window[inflate->produced % HIL_INFLATE_WINDOW] = (uint8_t)symbol;
         outcome = produced(inflate, 1);
-        if (outcome != MOVED) {
+        if (outcome != HIL_MOVED) {
             return outcome;
         }
     }
 }
 
-static outcome_t read_length_extra(hil_inflate_t *inflate)
+static hil_outcome_t read_length_extra(hil_inflate_t *inflate)
 {
     unsigned extra = LENGTH_EXTRA[inflate->symbol];
-    if (!have_bits(inflate, extra)) {
-        return WAITING;
+    if (!hil_inflate_have_bits(inflate, extra)) {
+        return HIL_WAITING;
     }
-    inflate->match_length = (uint16_t)(LENGTH_BASE[inflate->symbol] + take_bits(inflate, extra));
+    inflate->match_length =
+        (uint16_t)(LENGTH_BASE[inflate->symbol] + hil_inflate_take_bits(inflate, extra));
     inflate->step = STEP_DISTANCE;
-    return MOVED;
+    return HIL_MOVED;
 }
 
-static outcome_t read_distance(hil_inflate_t *inflate)
+static hil_outcome_t read_distance(hil_inflate_t *inflate)
 {
-    outcome_t outcome = decode(inflate, &inflate->distances, &inflate->symbol);
-    if (outcome != MOVED) {
+    hil_outcome_t outcome = hil_huffman_decode(inflate, &inflate->distances, &inflate->symbol);
+    if (outcome != HIL_MOVED) {
         return outcome;
     }
     if (inflate->symbol >= DISTANCE_SYMBOLS) {
-        return fail(inflate, HIL_ERR_INFLATE, "deflate: distance symbol");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "deflate: distance symbol");
     }
     inflate->step = STEP_DISTANCE_EXTRA;
-    return MOVED;
+    return HIL_MOVED;
 }
 
-static outcome_t read_distance_extra(hil_inflate_t *inflate)
+static hil_outcome_t read_distance_extra(hil_inflate_t *inflate)
 {
     unsigned extra = DISTANCE_EXTRA[inflate->symbol];
-    if (!have_bits(inflate, extra)) {
-        return WAITING;
+    if (!hil_inflate_have_bits(inflate, extra)) {
+        return HIL_WAITING;
     }
-    uint32_t distance = DISTANCE_BASE[inflate->symbol] + take_bits(inflate, extra);
+    uint32_t distance = DISTANCE_BASE[inflate->symbol] + hil_inflate_take_bits(inflate, extra);
     inflate->step = STEP_SYMBOL;
     return copy_match(inflate, distance);
 }
 
-static outcome_t read_checksum(hil_inflate_t *inflate)
+static hil_outcome_t read_checksum(hil_inflate_t *inflate)
 {
-    if (!have_bits(inflate, 32)) {
-        return WAITING;
+    if (!hil_inflate_have_bits(inflate, 32)) {
+        return HIL_WAITING;
     }
     uint32_t expected = 0;
     for (unsigned i = 0; i < 4; i++) {
-        expected = expected << 8 | take_bits(inflate, 8);
+        expected = expected << 8 | hil_inflate_take_bits(inflate, 8);
     }
-    outcome_t outcome = deliver(inflate);
-    if (outcome != MOVED) {
+    hil_outcome_t outcome = deliver(inflate);
+    if (outcome != HIL_MOVED) {
         return outcome;
     }
     if (expected != inflate->adler) {
-        return fail(inflate, HIL_ERR_INFLATE, "zlib: Adler-32 does not match");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "zlib: Adler-32 does not match");
     }
     if (inflate->produced != inflate->promised) {
-        return fail(inflate, HIL_ERR_INFLATE, "inflate: fewer bytes than promised");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "inflate: fewer bytes than promised");
     }
     inflate->step = STEP_DONE;
-    return MOVED;
+    return HIL_MOVED;
 }
 
-static outcome_t refuse_rest(hil_inflate_t *inflate)
+static hil_outcome_t refuse_rest(hil_inflate_t *inflate)
 {
     if (inflate->bit_count > 0 || inflate->input_left > 0) {
-        return fail(inflate, HIL_ERR_INFLATE, "zlib: bytes after the end");
+        return hil_inflate_fail(inflate, HIL_ERR_INFLATE, "zlib: bytes after the end");
     }
-    return WAITING;
+    return HIL_WAITING;
 }
 
-static outcome_t advance(hil_inflate_t *inflate)
+static hil_outcome_t advance(hil_inflate_t *inflate)
 {
     switch ((step_t)inflate->step) {
     case STEP_HEADER:
@@ -585,7 +435,7 @@ static outcome_t advance(hil_inflate_t *inflate)
     case STEP_DONE:
         return refuse_rest(inflate);
     }
-    return fail(inflate, HIL_ERR_INTERNAL, "inflate: step");
+    return hil_inflate_fail(inflate, HIL_ERR_INTERNAL, "inflate: step");
 }
 
 void hil_inflate_begin(hil_inflate_t *inflate, uint32_t promised, hil_inflate_sink_t sink,
@@ -606,11 +456,11 @@ hil_status_t hil_inflate_feed(hil_inflate_t *inflate, const uint8_t *data, size_
     }
     inflate->input = data;
     inflate->input_left = size;
-    outcome_t outcome = MOVED;
-    while (outcome == MOVED) {
+    hil_outcome_t outcome = HIL_MOVED;
+    while (outcome == HIL_MOVED) {
         outcome = advance(inflate);
     }
-    if (outcome == WAITING) {
+    if (outcome == HIL_WAITING) {
         outcome = deliver(inflate);
     }
     inflate->input = NULL;
