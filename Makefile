@@ -51,8 +51,8 @@ venv: $(VENV)/.dev
 
 demo: $(VENV)/.quantize
 	@mkdir -p $(DEMO)
-	ESPDL_HIL_CACHE=$(DEMO)/cache ESPDL_HIL_STATE=$(DEMO)/state $(BIN)/python -m pytest -v \
-	    examples/demo.hil.yaml --board virtual --boards boards.yaml \
+	ESPDL_HIL_BOARDS= ESPDL_HIL_CACHE=$(DEMO)/cache ESPDL_HIL_STATE=$(DEMO)/state $(BIN)/python -m pytest -v \
+	    examples/demo.hil.yaml --board virtual \
 	    --hil-report $(DEMO) --junitxml $(DEMO)/junit.xml
 
 test: $(VENV)/.dev

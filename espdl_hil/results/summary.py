@@ -109,7 +109,7 @@ def memory_text(check: CheckRecord) -> str:
 
 
 def _row(check: CheckRecord) -> tuple[str, ...]:
-    equal = f"{'yes' if check.equal else 'NO'}, {check.vectors_equal}/{check.vectors} vectors"
+    equal = f"{'yes' if check.equal else 'NO'}, {check.vectors_equal}/{check.vectors}"
     broken = [budget.name for budget in check.budgets if not budget.kept]
     if broken:
         equal += f"; over budget: {', '.join(broken)}"

@@ -95,7 +95,7 @@ class _Results:
 
         width = terminalreporter._tw.fullwidth  # pytest offers no public width
         terminalreporter.write_line("")
-        terminalreporter.write(summary_text(report, width=max(width, 100)))
+        terminalreporter.write(summary_text(report, width=max(width, 140)))
         if self._folder is not None:
             reporting.write_reports(self._folder, report)
             terminalreporter.write_line(f"reports in {self._folder}")
