@@ -1,8 +1,8 @@
 /*
  * A whole board in memory for tests: server, store over a flash that can lose power, toy engine.
  *
- * Time stands still but for the toy's nodes, 1 us for each frame written, and who moves it. Shared by the ctypes library and the
- * fuzz target.
+ * Time stands still but for the toy's nodes, 1 us for each frame written, and who moves it. Shared
+ * by the ctypes library and the fuzz target.
  */
 #ifndef HIL_WIRE_BENCH_H
 #define HIL_WIRE_BENCH_H

@@ -84,7 +84,7 @@ typedef struct {
     uint32_t latency; /* ns / 100 */
 } hil_row_t;
 
-/* Everything the server works with. The memory is the caller's, and large: see the sizes. */
+/* Everything the server works with. The memory is the caller's. */
 typedef struct {
     hil_port_t port;
     hil_identity_t identity;
