@@ -15,7 +15,7 @@ import numpy.typing as npt
 from espdl_hil.errors import ModelError, UnsupportedModelError
 from espdl_hil.ir.attributes import Attribute, AttributeKind
 from espdl_hil.ir.graph import Node, QuantModel
-from espdl_hil.ir.lowered import LoweredModel, LoweredNode, Tensor, ValueInfo
+from espdl_hil.ir.lowered import LoweredModel, LoweredNode, Tensor
 from espdl_hil.ir.operator import LayoutRule, LoweredOperator, LoweringSite, Operator, Site
 from espdl_hil.ir.types import Array, QuantParams
 from espdl_hil.lowering.axes import (
@@ -27,15 +27,13 @@ from espdl_hil.lowering.axes import (
     stored_shape,
     transposition,
 )
-from espdl_hil.lowering.linear import linear_node
+from espdl_hil.lowering.board import Board, quant_type
 from espdl_hil.ops._stored import stored_constant, tabulate
 from espdl_hil.ops.reshape import Reshape
 from espdl_hil.ops.transpose import Transpose
 from espdl_hil.targets import Target
 
 PRODUCER = "espdl-hil"
-
-_QUANT_TYPES = {8: "S8", 16: "S16", None: "F32"}
 
 
 def lower(
@@ -83,115 +81,39 @@ class _Walk:
 
     model: QuantModel
     target: Target
-    nodes: list[LoweredNode] = field(default_factory=list)
-    values: dict[str, ValueInfo] = field(default_factory=dict)
-    quants: dict[str, QuantParams | None] = field(default_factory=dict)
-    parameters: dict[str, Tensor] = field(default_factory=dict)
-    tables: dict[str, Tensor] = field(default_factory=dict)
+    board: Board = field(init=False)
     stored: dict[str, _Stored] = field(default_factory=dict)
-    variants: dict[tuple[str, object], str] = field(default_factory=dict)
     scrambled: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
-    names: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         graph = self.model.graph
-        self.names.update(graph.types)
-        self.names.update(node.name for node in graph.nodes)
+        self.board = Board({*graph.types, *(node.name for node in graph.nodes)})
 
-    # --- inputs of a node -----------------------------------------------------------------------
+    # --- values ---------------------------------------------------------------------------------
 
     def _perm(self, value: str) -> Perm | None:
         """The stored order of an activation; ``None`` for a graph input nobody has read yet."""
         found = self.stored.get(value)
         return None if found is None else found.perm
 
-    def _place_input(self, value: str, perm: Perm) -> None:
-        """Settle the stored order of a graph input."""
-        self.stored[value] = _Stored(value, perm)
-        self._declare(value, value, perm)
-
-    def _declare(self, name: str, like: str, perm: Perm) -> None:
-        """Enter a board value of graph value ``like``, stored as ``perm``."""
-        kind = self.model.graph.types[like]
-        quant = self.model.values.get(like)
-        self._enter(name, stored_shape(kind.shape, perm), quant, like)
-
-    def _enter(
-        self, name: str, shape: tuple[int, ...], quant: QuantParams | None, like: str
-    ) -> None:
-        dtype = self.model.graph.types[like].dtype if quant is None else quant.dtype
-        exponents = (0,) if quant is None else quant.exponents
-        self.values[name] = ValueInfo(name, dtype, shape, exponents)
-        self.quants[name] = quant
+    def _place(self, value: str, perm: Perm, name: str | None = None) -> str:
+        """Settle where a graph input or result is found; the name that it has there."""
+        name = value if name is None else name
+        kind = self.model.graph.types[value]
+        shape = stored_shape(kind.shape, perm)
+        self.board.enter(name, shape, self.model.values.get(value), kind.dtype)
+        self.stored[value] = _Stored(name, perm)
+        return name
 
     def _fetch(self, value: str, perm: Perm, quant: QuantParams | None) -> str:
         """The board's value for ``value`` in this order and quantization, converting on demand."""
         if value not in self.stored:
-            self._place_input(value, perm)
+            self._place(value, perm)
         found = self.stored[value]
-        name = found.name
-        if quant != self.quants[name]:
-            name = self._converted(name, quant)
-        if perm != found.perm:
-            shape = self.model.graph.types[value].shape
-            name = self._transposed(name, transposition(found.perm, perm), value, shape, perm)
-        return name
-
-    def _converted(self, name: str, quant: QuantParams | None) -> str:
-        """``name`` with another quantization, by a Quantize, Dequantize or RequantizeLinear."""
-        known = self.variants.get((name, quant))
-        if known is not None:
-            return known
-        old = self.values[name]
-        suffix = "float" if quant is None else f"s{quant.bits}e{quant.exponent}"
-        result = self._free(f"{name}/{suffix}")
-        node, parameters = linear_node(result, old, self.quants[name], quant)
-        self._enter(result, old.dims, quant, self._origin(name))
-        self.nodes.append(node)
-        self.parameters.update((tensor.name, tensor) for tensor in parameters)
-        self.variants[name, quant] = result
-        return result
-
-    def _origin(self, name: str) -> str:
-        """A graph value that gives the float element type of a board value."""
-        if name in self.model.graph.types:
+        name = self.board.converted(found.name, quant)
+        if perm == found.perm:
             return name
-        return next(value for value, found in self.stored.items() if found.name == name)
-
-    def _transposed(
-        self, name: str, axes: Perm, value: str, shape: tuple[int, ...], perm: Perm
-    ) -> str:
-        known = self.variants.get((name, axes))
-        if known is not None:
-            return known
-        result = self._free(f"{name}/{'x'.join(map(str, axes))}")
-        quant = self.quants[name]
-        self._enter(result, stored_shape(shape, perm), quant, value)
-        self._emit(result, Transpose(axes), (name,), (result,), quant)
-        self.variants[name, axes] = result
-        return result
-
-    def _free(self, name: str) -> str:
-        """``name``, or ``name_2`` … where it is taken; taken from now on."""
-        free, count = name, 1
-        while free in self.names:
-            count += 1
-            free = f"{name}_{count}"
-        self.names.add(free)
-        return free
-
-    def _emit(
-        self,
-        name: str,
-        op: Operator,
-        inputs: tuple[str, ...],
-        outputs: tuple[str, ...],
-        quant: QuantParams | None,
-    ) -> None:
-        """Write an inserted node, named after its result."""
-        attributes = dict(op.to_attributes())
-        attributes["quant_type"] = _quant_type(None if quant is None else quant.bits)
-        self.nodes.append(LoweredNode(name, op.op_type, inputs, outputs, attributes))
+        return self.board.transposed(name, transposition(found.perm, perm))
 
     # --- layouts --------------------------------------------------------------------------------
 
@@ -265,10 +187,8 @@ class _Walk:
 
     def _placed_output(self, value: str, perm: Perm) -> str:
         """Enter a result; one whose elements are in another order than its value's is renamed."""
-        name = self._free(f"{value}/stored") if value in self.scrambled else value
-        self.stored[value] = _Stored(name, perm)
-        self._declare(name, value, perm)
-        return name
+        renamed = self.board.free(f"{value}/stored") if value in self.scrambled else None
+        return self._place(value, perm, renamed)
 
     def _absorbed(self, node: Node, perm: Perm, shape: tuple[int, ...]) -> bool:
         """Whether the one reader's weights can take the flattened value in its stored order.
@@ -304,7 +224,7 @@ class _Walk:
             return False
         rank = len(graph.types[given].shape)
         if given not in self.stored:
-            self._place_input(given, identity(rank))
+            self._place(given, identity(rank))
         found = self.stored[given]
         axes = tuple(axis % rank for axis in op.perm) or identity(rank)[::-1]
         self.stored[result] = _Stored(found.name, tuple(axes.index(axis) for axis in found.perm))
@@ -325,8 +245,8 @@ class _Walk:
         self, node: Node, index: int, constant: Array, perm: Perm, quant: QuantParams | None
     ) -> Site:
         name = node.inputs[index]
-        if name in self.parameters:
-            name = self._free(f"{name}/{node.name}")
+        if name in self.board.parameters:
+            name = self.board.free(f"{name}/{node.name}")
         if index == 1 and node.inputs[0] in self.scrambled:
             constant = constant.take(self.scrambled[node.inputs[0]], axis=-2)
         together = node.op.traits.layout in (LayoutRule.BROADCAST, LayoutRule.JOIN)
@@ -337,17 +257,17 @@ class _Walk:
 
     def _write(self, node: Node, site: LoweringSite, lowered: LoweredOperator) -> None:
         attributes = {name: _single(value) for name, value in lowered.attributes.items()}
-        attributes["quant_type"] = _quant_type(site.bits)
+        attributes["quant_type"] = quant_type(site.bits)
         if node.op.traits.tabulates and site.bits == 8 and not lowered.tables:
             lowered = self._tabulated(node.op, site, lowered)
         for table in lowered.tables:
-            name = self._free(table.name)
-            self.tables[name] = replace(table, name=name)
-            attributes["lut"] = Attribute.of(name)
+            attributes["lut"] = Attribute.of(self.board.store_table(table))
         count = max(len(site.inputs), *(index + 1 for index in lowered.parameters), 0)
         inputs = tuple(self._stored_input(site, lowered, index) for index in range(count))
         outputs = tuple(output.name for output in site.outputs)
-        self.nodes.append(LoweredNode(node.name, lowered.op_type, inputs, outputs, attributes))
+        self.board.nodes.append(
+            LoweredNode(node.name, lowered.op_type, inputs, outputs, attributes)
+        )
 
     def _stored_input(self, site: LoweringSite, lowered: LoweredOperator, index: int) -> str:
         """The name that input ``index`` has on the board; constants are entered there."""
@@ -358,10 +278,7 @@ class _Walk:
             tensor = stored_constant(given, self.target)
         else:
             return "" if given is None else given.name
-        if tensor is None:
-            return ""
-        self.parameters[tensor.name] = tensor
-        return tensor.name
+        return "" if tensor is None else self.board.store(tensor)
 
     def _tabulated(
         self, op: Operator, site: LoweringSite, lowered: LoweredOperator
@@ -381,17 +298,13 @@ class _Walk:
         perms: dict[str, Perm] = {}
         for name in (*graph.inputs, *graph.outputs):
             if name not in self.stored:  # an input that nothing reads
-                self._place_input(name, identity(len(graph.types[name].shape)))
+                self._place(name, identity(len(graph.types[name].shape)))
             perms[name] = self.stored[name].perm
-        inputs = {name: self.values[name] for name in graph.inputs}
-        return LoweredModel(
-            name=graph.name,
-            nodes=tuple(self.nodes),
-            inputs=graph.inputs,
-            outputs=graph.outputs,
-            values={**inputs, **self.values},
-            parameters={**self.tables, **self.parameters},
-            metadata={
+        return self.board.model(
+            graph.name,
+            graph.inputs,
+            graph.outputs,
+            {
                 "target": self.target.name,
                 "producer": PRODUCER,
                 **axes_metadata(perms),
@@ -412,7 +325,3 @@ def _single(attribute: Attribute) -> Attribute:
     if attribute.kind is not AttributeKind.FLOAT:
         return attribute
     return Attribute(attribute.kind, float(np.float32(attribute.value)))  # type: ignore[arg-type]
-
-
-def _quant_type(bits: int | None) -> Attribute:
-    return Attribute.of(_QUANT_TYPES[bits])

@@ -1,0 +1,135 @@
+"""The board's side of a lowering: its values, parameters and nodes, and conversions between values.
+
+The law of this file: it knows names, types and bytes, and not the graph they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from espdl_hil.ir.attributes import Attribute
+from espdl_hil.ir.lowered import LoweredModel, LoweredNode, Tensor, ValueInfo
+from espdl_hil.ir.types import DType, QuantParams
+from espdl_hil.lowering.axes import Perm, stored_shape
+from espdl_hil.lowering.linear import linear_node
+from espdl_hil.ops.transpose import Transpose
+
+_QUANT_TYPES = {8: "S8", 16: "S16", None: "F32"}
+
+
+def quant_type(bits: int | None) -> Attribute:
+    """The ``quant_type`` that every node must say; ``None`` for a node of floats."""
+    return Attribute.of(_QUANT_TYPES[bits])
+
+
+@dataclass(slots=True)
+class Board:
+    """What has been written for the board so far.
+
+    Attributes:
+        names: all that are taken, by values, parameters and nodes.
+        nodes: in execution order.
+        values: activations, in the order in which they appear.
+        quants: quantization of each value; ``None`` where it is no quantized integer.
+        parameters: by name.
+        tables: parameters that attributes refer to.
+    """
+
+    names: set[str]
+    nodes: list[LoweredNode] = field(default_factory=list)
+    values: dict[str, ValueInfo] = field(default_factory=dict)
+    quants: dict[str, QuantParams | None] = field(default_factory=dict)
+    parameters: dict[str, Tensor] = field(default_factory=dict)
+    tables: dict[str, Tensor] = field(default_factory=dict)
+    _variants: dict[tuple[str, object], str] = field(default_factory=dict)
+
+    def free(self, name: str) -> str:
+        """``name``, or ``name_2`` … where it is taken; taken from now on."""
+        found, count = name, 1
+        while found in self.names:
+            count += 1
+            found = f"{name}_{count}"
+        self.names.add(found)
+        return found
+
+    def enter(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        quant: QuantParams | None,
+        dtype: DType = DType.FLOAT,
+    ) -> None:
+        """Enter a value of stored ``shape``; ``dtype`` counts where it is not quantized."""
+        exponents = (0,) if quant is None else quant.exponents
+        self.values[name] = ValueInfo(
+            name, dtype if quant is None else quant.dtype, shape, exponents
+        )
+        self.quants[name] = quant
+
+    def store(self, tensor: Tensor) -> str:
+        """Enter a parameter; its name, changed where another tensor has it."""
+        if tensor.name in self.parameters or tensor.name in self.values:
+            tensor = replace(tensor, name=self.free(tensor.name))
+        self.parameters[tensor.name] = tensor
+        return tensor.name
+
+    def store_table(self, tensor: Tensor) -> str:
+        """Enter a lookup table; its name."""
+        name = self.free(tensor.name)
+        self.tables[name] = replace(tensor, name=name)
+        return name
+
+    def converted(self, name: str, quant: QuantParams | None) -> str:
+        """``name`` with another quantization; equal requests share one node.
+
+        Before: ``y = Add(a, b)``; after: ``r = RequantizeLinear(a)``, ``y = Add(r, b)``.
+        """
+        if quant == self.quants[name]:
+            return name
+        known = self._variants.get((name, quant))
+        if known is not None:
+            return known
+        given = self.values[name]
+        suffix = "float" if quant is None else f"s{quant.bits}e{quant.exponent}"
+        result = self.free(f"{name}/{suffix}")
+        node, parameters = linear_node(result, given, self.quants[name], quant)
+        self.enter(result, given.dims, quant)
+        self.nodes.append(node)
+        for tensor in parameters:
+            self.store(tensor)
+        self._variants[name, quant] = result
+        return result
+
+    def transposed(self, name: str, axes: Perm) -> str:
+        """``name`` with its stored axes in the order ``axes``; equal requests share one node."""
+        known = self._variants.get((name, axes))
+        if known is not None:
+            return known
+        given, quant = self.values[name], self.quants[name]
+        result = self.free(f"{name}/{'x'.join(map(str, axes))}")
+        self.enter(result, stored_shape(given.dims, axes), quant, given.dtype)
+        attributes = dict(Transpose(axes).to_attributes())
+        attributes["quant_type"] = quant_type(None if quant is None else quant.bits)
+        node = LoweredNode(result, Transpose.op_type, (name,), (result,), attributes)
+        self.nodes.append(node)
+        self._variants[name, axes] = result
+        return result
+
+    def model(
+        self,
+        name: str,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        metadata: Mapping[str, str],
+    ) -> LoweredModel:
+        """Everything as a model; tables come first among the parameters, inputs among values."""
+        return LoweredModel(
+            name=name,
+            nodes=tuple(self.nodes),
+            inputs=inputs,
+            outputs=outputs,
+            values={**{value: self.values[value] for value in inputs}, **self.values},
+            parameters={**self.tables, **self.parameters},
+            metadata=metadata,
+        )
