@@ -11,6 +11,7 @@ import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -52,7 +53,6 @@ class Findings:
 class _LoadedModel:
     sha256: bytes
     engine: int
-    captures: tuple[str, ...]
     inputs: tuple[m.TensorDescription, ...]
     outputs: tuple[m.TensorDescription, ...]
 
@@ -71,6 +71,7 @@ class Conversation:
         self._chunk = ChunkSize(MAX_CHUNK_BYTES)
         self._engine = Engine.REFERENCE
         self._loaded: _LoadedModel | None = None
+        self._captures: tuple[str, ...] = ()
         self.model_uploaded = False
 
     def hello(self) -> m.Identity:
@@ -107,16 +108,13 @@ class Conversation:
         engine = ENGINE_IDS[request.engine or self._engine]
         captures = tuple(dict.fromkeys(request.capture))
         loaded = self._loaded
-        if loaded is None or (loaded.sha256, loaded.engine, loaded.captures) != (
-            sha256,
-            engine,
-            captures,
-        ):
-            loaded = self._load(request.model, sha256, engine, captures)
+        if loaded is None or (loaded.sha256, loaded.engine) != (sha256, engine):
+            loaded = self._load(request.model, sha256, engine)
         else:
             self._ask(m.ResetState(), m.StateReset)
+        self._set_captures(captures)
         self._set_inputs(loaded.inputs, request.inputs)
-        run_id = self._run(loaded, request)
+        run_id = self._run(loaded.sha256, request)
         rows = self._rows(run_id) if request.digests or captures else ()
         latencies = self._latencies(run_id, request.repeat)
         outputs = {
@@ -188,17 +186,20 @@ class Conversation:
         self._perform(Upload(coded, start=state.next_offset, chunk=self._chunk), QUICK)
         return state.next_offset > 0
 
-    def _load(
-        self, model: bytes, sha256: bytes, engine: int, captures: tuple[str, ...]
-    ) -> _LoadedModel:
+    def _load(self, model: bytes, sha256: bytes, engine: int) -> _LoadedModel:
         self._loaded = None
+        self._captures = ()
         self.provide(model)
         loaded = self._ask(m.Load(sha256, engine), m.Loaded, SLOW)
         outputs = self._ask(m.Outputs(), m.OutputList).outputs
-        for slot, name in enumerate(captures):
-            self._ask(m.Capture(slot, name), m.CaptureSet)
-        self._loaded = _LoadedModel(sha256, engine, captures, loaded.inputs, outputs)
+        self._loaded = _LoadedModel(sha256, engine, loaded.inputs, outputs)
         return self._loaded
+
+    def _set_captures(self, names: tuple[str, ...]) -> None:
+        for slot, (old, new) in enumerate(zip_longest(self._captures, names, fillvalue="")):
+            if old != new:
+                self._ask(m.Capture(slot, new), m.CaptureSet)
+        self._captures = names
 
     def _set_inputs(
         self, wanted: Sequence[m.TensorDescription], given: Mapping[str, Array]
@@ -215,18 +216,18 @@ class Conversation:
         for index, piece in enumerate(data):
             self._perform(WriteInput(index, piece, self._chunk), QUICK)
 
-    def _run(self, loaded: _LoadedModel, request: RunRequest) -> int:
+    def _run(self, sha256: bytes, request: RunRequest) -> int:
         run_id = self._next_run_id()
         # Captured values get their types from the rows, so they need the observer too.
-        digests = request.digests or bool(loaded.captures)
+        digests = request.digests or bool(request.capture)
         flags = m.RunFlags.DIGESTS if digests else m.RunFlags.NONE
         asked = m.Run(run_id, request.warmup, request.repeat, request.cores, flags)
         done = self._ask(asked, m.RunDone, SLOW)
-        if done.model_sha256 != loaded.sha256:
+        if done.model_sha256 != sha256:
             self._loaded = None
             raise RemoteProtocolError(
                 f"stale model: the board ran {done.model_sha256.hex()[:12]}…, "
-                f"asked for {loaded.sha256.hex()[:12]}…",
+                f"asked for {sha256.hex()[:12]}…",
                 hint="the board lost or replaced its loaded model; run again",
             )
         if (done.run_id, done.runs_done) != (run_id, request.repeat):

@@ -137,7 +137,7 @@ class TestInputs:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Keep the named inner value of the next run whole, in ``slot``."""
+    """Keep the named inner value of each run whole, in ``slot``; an empty name frees the slot."""
 
     slot: int
     name: str
