@@ -13,7 +13,12 @@ from onnx import helper, numpy_helper
 
 from espdl_hil.ir.attributes import Attribute, AttributeKind
 from espdl_hil.ir.graph import Graph, Node
-from espdl_hil.ir.types import DType, TensorType
+from espdl_hil.ir.types import TensorType
+from espdl_hil.ops._mac import Activation
+from espdl_hil.ops.mul import Mul
+from espdl_hil.ops.relu import Relu
+from espdl_hil.ops.sigmoid import Sigmoid
+from espdl_hil.ops.swish import Swish
 
 EXPORT_OPSET = 20
 """The opset of exported models: the first with Gelu."""
@@ -49,18 +54,18 @@ def _info(name: str, kind: TensorType) -> onnx.ValueInfoProto:
 def _protos(node: Node) -> Iterable[onnx.NodeProto]:
     attributes = dict(node.op.to_attributes())
     activation = attributes.pop("activation", None)
-    if node.op.op_type == "Swish":
+    if isinstance(node.op, Swish):
         x, y = node.inputs[0], node.outputs[0]
-        yield helper.make_node("Sigmoid", [x], [f"{y}/sigmoid"], f"{node.name}/sigmoid")
-        yield helper.make_node("Mul", [x, f"{y}/sigmoid"], [y], node.name)
+        yield helper.make_node(Sigmoid.op_type, [x], [f"{y}/sigmoid"], f"{node.name}/sigmoid")
+        yield helper.make_node(Mul.op_type, [x, f"{y}/sigmoid"], [y], node.name)
         return
-    fused = activation is not None and activation.value == "Relu"
+    fused = activation is not None and activation.value == Activation.RELU.value
     outputs = [f"{node.outputs[0]}/linear"] if fused else list(node.outputs)
     proto = helper.make_node(node.op.op_type, list(node.inputs), outputs, node.name)
     proto.attribute.extend(_proto(name, value) for name, value in sorted(attributes.items()))
     yield proto
     if fused:
-        yield helper.make_node("Relu", outputs, list(node.outputs), f"{node.name}/relu")
+        yield helper.make_node(Relu.op_type, outputs, list(node.outputs), f"{node.name}/relu")
 
 
 def _proto(name: str, attribute: Attribute) -> onnx.AttributeProto:
@@ -68,8 +73,3 @@ def _proto(name: str, attribute: Attribute) -> onnx.AttributeProto:
         raise NotImplementedError(f"tensor attribute {name!r}")
     # The kind is given, because an empty list does not tell its own.
     return helper.make_attribute(name, attribute.value, attr_type=int(attribute.kind))
-
-
-def is_float(kind: TensorType) -> bool:
-    """Whether a value of this type takes part in quantization."""
-    return kind.dtype is DType.FLOAT
