@@ -206,6 +206,9 @@ class Operator(ABC):
             inputs: in node order; ``None`` for an omitted one.
             outputs: dtype and exponent that the file declares; shapes may be missing.
             at: target, tables and memory.
+
+        The simulator calls this with floating point errors ignored: infinities and NaN are values
+        like others, as on the board.
         """
 
     def evaluate(self, x: Floats) -> Floats:

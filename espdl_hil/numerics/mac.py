@@ -135,8 +135,7 @@ class _Mac:
         if not fixes and self._largest(peak) < min(_EXACT[sums.dtype], self._wraps_from):
             return self._finish_in_float(sums)
         acc = sums.astype(np.int64)
-        with np.errstate(over="ignore"):
-            acc += self._bias
+        acc += self._bias
         for part, accumulator, _ in self._accumulators:
             if accumulator.overflow is Overflow.WRAP:
                 acc[:, part] = wrap(acc[:, part], accumulator.bits)

@@ -27,10 +27,9 @@ def root(x: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         if not going.any():
             return result.reshape(np.shape(x))
         last = result[going]
-        with np.errstate(all="ignore"):
-            sums = last + values[going] / last
-            found = (sums.astype(np.float64) * 0.5).astype(np.float32)
-            moved = np.abs(found - last) > _STEP
+        sums = last + values[going] / last
+        found = (sums.astype(np.float64) * 0.5).astype(np.float32)
+        moved = np.abs(found - last) > _STEP
         result[going] = found
         still = going.copy()
         still[going] = moved

@@ -89,6 +89,11 @@ class Pool(Operator):
             ModelError: ESP-DL would read past the tensor, or the window does not fit.
         """
         window = Window.of(self.kernel_shape, self.strides, (), self.pads)
+        if any(pad >= window.kernel[axis % 2] for axis, pad in enumerate(window.pads)):
+            raise ModelError(
+                f"pads {self.pads} are not smaller than the kernel {self.kernel_shape}: a window "
+                "without any element has no value"
+            )
         window.refuse_unsafe((image.shape[0], image.shape[1]))
         window.output_size((image.shape[0], image.shape[1]))
         return window

@@ -30,9 +30,8 @@ class RealPair(Operator):
         """Compute on real values."""
         left, right = pair_of(inputs)
         a, b = left.array.astype(np.float32), right.array.astype(np.float32)
-        with np.errstate(all="ignore"):
-            if left.array.dtype.kind == "f":
-                return (self.compute(a, b),)
-            real = self.compute(a * scale_of(left.exponent), b * scale_of(right.exponent))
-            scaled = real * scale_of(-outputs[0].exponent)
+        if left.array.dtype.kind == "f":
+            return (self.compute(a, b),)
+        real = self.compute(a * scale_of(left.exponent), b * scale_of(right.exponent))
+        scaled = real * scale_of(-outputs[0].exponent)
         return (quantize(scaled, outputs[0].dtype.numpy, at.target.rounding),)

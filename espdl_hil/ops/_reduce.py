@@ -44,8 +44,7 @@ def running_sum(groups: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def logarithm(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """The natural logarithm, rounded once to float32; undefined inputs give -inf or NaN."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(x.astype(np.float64)).astype(np.float32)
+    return np.log(x.astype(np.float64)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

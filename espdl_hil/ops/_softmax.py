@@ -68,10 +68,9 @@ class Normalizing(Operator):
             values = values * scale_of(x.exponent)
         if x.array.dtype != np.int8:
             values = values - values.max(axis=axis, keepdims=True)
-        with np.errstate(all="ignore"):
-            exponentials = np.exp(values.astype(np.float64)).astype(np.float32)
-            # Element after element in float32: numpy's own sum adds in pairs.
-            running = np.add.accumulate(exponentials, axis=axis, dtype=np.float32)
-            total = np.take(running, [-1], axis=axis)
-            result = self.normalize(values, exponentials, total)
+        exponentials = np.exp(values.astype(np.float64)).astype(np.float32)
+        # Element after element in float32: numpy's own sum adds in pairs.
+        running = np.add.accumulate(exponentials, axis=axis, dtype=np.float32)
+        total = np.take(running, [-1], axis=axis)
+        result = self.normalize(values, exponentials, total)
         return (result.reshape(x.array.shape),)

@@ -80,8 +80,7 @@ class Tabulated(Operator):
 
     def _in_float(self, x: Operand, output: ValueInfo, at: Execution) -> Array:
         real = x.array.astype(np.float32) * scale_of(x.exponent)
-        with np.errstate(all="ignore"):
-            scaled = self.compute(real) * scale_of(-output.exponent)
+        scaled = self.compute(real) * scale_of(-output.exponent)
         return quantize(scaled, output.dtype.numpy, at.target.rounding)
 
 

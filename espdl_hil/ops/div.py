@@ -35,11 +35,10 @@ class Div(Plain):
         # Powers of two: the scales commute with every rounding below.
         factor = scale_of(left.exponent - right.exponent - outputs[0].exponent)
         dividend, divisor = a.astype(np.float32), b.astype(np.float32)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if loop.right == 1 and loop.left != 1:
-                quotient = dividend * (factor / divisor)
-            else:
-                quotient = dividend * factor / divisor
+        if loop.right == 1 and loop.left != 1:
+            quotient = dividend * (factor / divisor)
+        else:
+            quotient = dividend * factor / divisor
         result = quantize(quotient, outputs[0].dtype.numpy, at.target.rounding)
         limits = np.iinfo(a.dtype)  # type: ignore[type-var]
         by_table = a.dtype == np.int8 and 1 in (a.size, b.size)
@@ -52,8 +51,7 @@ class Div(Plain):
 
 
 def _floats(a: Array, b: Array, loop: Broadcast) -> Array:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if loop.right == 1 and loop.left != 1:
-            inverse = (1.0 / b.astype(np.float64)).astype(np.float32)
-            return np.multiply(a, inverse)
-        return np.divide(a, b)
+    if loop.right == 1 and loop.left != 1:
+        inverse = (1.0 / b.astype(np.float64)).astype(np.float32)
+        return np.multiply(a, inverse)
+    return np.divide(a, b)

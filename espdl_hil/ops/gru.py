@@ -45,8 +45,7 @@ class GRU(Recurrent):
     def step(self, gates: Gates, state: dict[str, Ints], outputs: Sequence[ValueInfo]) -> None:
         """One time step; the biases wrap in int16."""
         hidden = gates.hidden
-        with np.errstate(over="ignore"):
-            a, b = gates.from_input + gates.bias[0], gates.from_state + gates.bias[1]
+        a, b = gates.from_input + gates.bias[0], gates.from_state + gates.bias[1]
         index = a.astype(np.int32) + b.astype(np.int32)
         z = gates.tables.sigmoid_of(index[:hidden])
         r = gates.tables.sigmoid_of(index[hidden : 2 * hidden])

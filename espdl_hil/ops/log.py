@@ -20,5 +20,4 @@ class Log(Tabulated):
 
     def compute(self, x: Float32s) -> Float32s:
         """Source: esp-dl 12c0616 dl_module_log.hpp."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(x.astype(np.float64)).astype(np.float32)
+        return np.log(x.astype(np.float64)).astype(np.float32)

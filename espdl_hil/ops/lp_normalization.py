@@ -63,9 +63,8 @@ class LpNormalization(Operator):
             total = running_sum(values * values)
         else:
             total = (vectors.astype(np.int64) ** 2).sum(axis=-1).astype(np.float32)
-        with np.errstate(divide="ignore"):
-            length = total if self.p == 1 else np.sqrt(total)
-            inverse = np.where(total > 0, np.float32(1) / length, np.float32(0))
+        length = total if self.p == 1 else np.sqrt(total)
+        inverse = np.where(total > 0, np.float32(1) / length, np.float32(0))
         result = values * inverse[..., None]
         if x.dtype.kind != "f":
             scaled = result * scale_of(-outputs[0].exponent)

@@ -47,8 +47,7 @@ class LSTM(Recurrent):
     def step(self, gates: Gates, state: dict[str, Ints], outputs: Sequence[ValueInfo]) -> None:
         """One time step; gate sums and the cell wrap in int16."""
         hidden, tables = gates.hidden, gates.tables
-        with np.errstate(over="ignore"):
-            total = gates.from_input + gates.bias[0] + gates.from_state + gates.bias[1]
+        total = gates.from_input + gates.bias[0] + gates.from_state + gates.bias[1]
         i, o, f, g = total.reshape(4, hidden)
         cell = tables.sigmoid_of(f) * state["c"].astype(np.float32)
         cell = cell + tables.sigmoid_of(i) * tables.tanh_of(g) * scale_of(-outputs[2].exponent)

@@ -33,8 +33,7 @@ class ReduceLogSumExp(Reduction):
         real = groups.astype(np.float32)
         if quantized:
             real = real * scale_of(x.exponent)
-        with np.errstate(over="ignore"):
-            exponentials = np.exp(real.astype(np.float64)).astype(np.float32)
+        exponentials = np.exp(real.astype(np.float64)).astype(np.float32)
         value = logarithm(running_sum(exponentials))
         if not quantized:
             return value

@@ -30,7 +30,6 @@ class ReduceProd(Reduction):
             return np.multiply.accumulate(groups, axis=-1)[..., -1]
         kind = np.float32 if groups.dtype == np.int8 else np.float64
         real = (groups.astype(np.float32) * scale_of(x.exponent)).astype(kind)
-        with np.errstate(over="ignore", under="ignore"):
-            product = np.multiply.accumulate(real, axis=-1)[..., -1]
-            scaled: Floats = product * kind(scale_of(-output.exponent))
+        product = np.multiply.accumulate(real, axis=-1)[..., -1]
+        scaled: Floats = product * kind(scale_of(-output.exponent))
         return quantize(scaled, output.dtype.numpy, at.target.rounding)

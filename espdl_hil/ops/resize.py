@@ -215,13 +215,12 @@ def _blend(
     factor = np.float32(scale)
     if corners:
         factor = np.float32(length - 1) / np.float32(available - 1)
-    with np.errstate(divide="ignore"):
-        inverse = np.float32(1) / factor
+    inverse = np.float32(1) / factor
     steps = np.arange(length).astype(np.float32)
     half = np.float32(0 if corners else 0.5)
-    with np.errstate(invalid="ignore"):
-        position = (steps + half) * inverse - half
-    whole = np.floor(np.nan_to_num(position)).astype(np.int64)
+    # One output on aligned corners is 0 times infinity, which the board takes for the left edge.
+    position = np.nan_to_num((steps + half) * inverse - half, nan=-1.0)
+    whole = np.floor(position).astype(np.int64)
     fraction = position - whole.astype(np.float32)
     low = whole < 0
     whole, fraction = np.where(low, 0, whole), np.where(low, np.float32(0), fraction)

@@ -20,5 +20,4 @@ class Sqrt(Tabulated):
 
     def compute(self, x: Float32s) -> Float32s:
         """Source: esp-dl 12c0616 dl_module_sqrt.hpp."""
-        with np.errstate(invalid="ignore"):
-            return np.sqrt(x)
+        return np.sqrt(x)

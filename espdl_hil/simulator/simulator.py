@@ -20,7 +20,7 @@ from espdl_hil.errors import (
 from espdl_hil.ir.attributes import Attributes
 from espdl_hil.ir.lowered import LoweredModel, LoweredNode, Tensor, ValueInfo
 from espdl_hil.ir.operator import Execution, Operand, Operator
-from espdl_hil.ir.types import Array
+from espdl_hil.ir.types import Array, DType
 from espdl_hil.ops import OPERATORS
 from espdl_hil.targets import Target
 
@@ -260,5 +260,5 @@ def _declared(model: LoweredModel, node: LoweredNode, name: str) -> ValueInfo:
     if name in model.values:
         return model.values[name]
     if not name:
-        return ValueInfo("", next(iter(model.values.values())).dtype, None)
+        return ValueInfo("", DType.UNDEFINED, None)
     raise ModelError("the file declares no type for it", node=node.name, value=name)

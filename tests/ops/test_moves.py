@@ -218,3 +218,30 @@ def test_an_int8_softmax_sums_exponentials_without_a_maximum() -> None:
     np.testing.assert_allclose(got, real / real.sum(), rtol=1e-6)
     overflow = simulate_node("esp32", "Softmax", {"x": (x, 0)}, (np.float32, 0), axis=-1)
     assert np.isnan(overflow[0, 2])
+
+
+def test_pads_as_large_as_the_window_are_refused() -> None:
+    with pytest.raises(ModelError, match="not smaller than the kernel"):
+        simulate_node(
+            "esp32",
+            "MaxPool",
+            {"x": (image(4, 1), 0)},
+            (np.int8, 0),
+            kernel_shape=(2,),
+            pads=(2, 0),
+        )
+
+
+def test_aligned_corners_with_one_output_take_the_first_pixel() -> None:
+    x = np.array([9, 1, 5], dtype=np.int8).reshape(1, 3, 1)
+    sizes = Tensor.of("sizes", np.array([1, 1, 1], np.int64))
+    got = simulate_node(
+        "esp32",
+        "Resize",
+        {"x": (x, 0)},
+        (np.int8, 0),
+        (OMITTED, OMITTED, sizes),
+        mode="linear",
+        coordinate_transformation_mode="align_corners",
+    )
+    assert got.ravel().tolist() == [9]
