@@ -13,7 +13,7 @@ const char HIL_FAULTS_HELP[] =
     "Faults:\n"
     "  flip-weight[:NAME[:BIT]]  after the hash of a model was verified, one bit of parameter\n"
     "                            NAME (the largest integer one) is flipped: bit BIT of its bytes\n"
-    "                            (6); at every load\n"
+    "                            (the second highest of the middle element); at every load\n"
     "  rounding[:MODE]           computes with half-up, half-even or down (the mode of the other\n"
     "                            chips); always\n"
     "  stale-model               LOAD keeps the model that is loaded, if any; always\n"
@@ -25,7 +25,7 @@ const char HIL_FAULTS_HELP[] =
     "  log-noise[:EVERY]         a line of text before each frame, and one inside every EVERY-th\n"
     "                            (5)\n";
 
-#define DEFAULT_FLIP_BIT 6
+#define DEFAULT_FLIP_BIT UINT32_MAX
 #define DEFAULT_NOISE_EVERY 5
 
 /* --- The command line --------------------------------------------------------------------- */
@@ -208,22 +208,30 @@ static bool flip(const hil_faults_t *faults, size_t model_size)
     }
     uint32_t best_at = 0;
     uint32_t best_size = 0;
+    uint32_t best_width = 1;
     for (uint32_t i = 0; i < espdl.initializers.count; i++) {
         hil_espdl_tensor_t tensor;
         hil_espdl_tensor(&espdl, hil_vector_table(&espdl.reader, espdl.initializers, i), &tensor);
-        uint32_t size = tensor.count * hil_dtype_size(tensor.dtype);
+        uint32_t width = hil_dtype_size(tensor.dtype);
+        uint32_t size = tensor.count * width;
         bool named = faults->flip_parameter[0] != 0;
         bool meant = named ? hil_name_is(tensor.name, faults->flip_parameter)
                            : is_integer(tensor.dtype) && size > best_size;
         if (meant) {
             best_at = espdl.payload_at + tensor.data_at;
             best_size = size;
+            best_width = width;
         }
     }
-    if (hil_espdl_check(&espdl, &error) != HIL_OK || faults->flip_bit / 8 >= best_size) {
+    uint32_t bit = faults->flip_bit;
+    if (bit == DEFAULT_FLIP_BIT && best_size > 0) {
+        uint32_t middle = best_size / best_width / 2;
+        bit = 8 * best_width * (middle + 1) - 2;
+    }
+    if (hil_espdl_check(&espdl, &error) != HIL_OK || bit / 8 >= best_size) {
         return false;
     }
-    faults->flipped[best_at + faults->flip_bit / 8] ^= (uint8_t)(1u << faults->flip_bit % 8);
+    faults->flipped[best_at + bit / 8] ^= (uint8_t)(1u << bit % 8);
     return true;
 }
 
