@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from espdl_hil.errors import ModelError
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
 from espdl_hil.ir.types import Array
@@ -26,6 +27,11 @@ class Comparison(Plain):
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
-        """Compare raw integers, or floats."""
+        """Compare raw integers; the board has no comparison of floats."""
         left, right = pair_of(inputs)
+        if left.array.dtype.kind == "f":
+            raise ModelError(
+                "a comparison of floats: ESP-DL has kernels for int8 and int16 only",
+                hint="quantize both inputs to one exponent",
+            )
         return (self.holds(left.array, right.array),)

@@ -47,13 +47,20 @@ class GateTables:
 
     def sigmoid_of(self, index: npt.NDArray[Any]) -> Float32s:
         """Sigmoid at integer indices."""
-        entry: Float32s = self.sigmoid[np.minimum(np.abs(index), len(self.sigmoid) - 1)]
+        entry = _nearest_entry(self.sigmoid, index)
         return np.where(index >= 0, entry, np.float32(1) - entry)
 
     def tanh_of(self, index: npt.NDArray[Any]) -> Float32s:
         """Tanh at integer indices."""
-        entry: Float32s = self.tanh[np.minimum(np.abs(index), len(self.tanh) - 1)]
+        entry = _nearest_entry(self.tanh, index)
         return np.where(index >= 0, entry, -entry)
+
+
+def _nearest_entry(table: Float32s, index: npt.NDArray[Any]) -> Float32s:
+    """The entry at the magnitude of each index, the last one beyond the end."""
+    # Wide first: in int16 the magnitude of the most negative index would be negative again.
+    entry: Float32s = table[np.minimum(np.abs(index.astype(np.int64)), len(table) - 1)]
+    return entry
 
 
 def dot_products(matrix: Ints, vector: Ints, shift: int, at: Execution) -> npt.NDArray[np.int16]:
