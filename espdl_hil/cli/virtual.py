@@ -7,6 +7,7 @@ import contextlib
 import json
 import selectors
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_state_path
@@ -63,26 +64,37 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _start(arguments: argparse.Namespace) -> int:
-    root = arguments.state or user_state_path("espdl-hil") / "virtual"
-    with contextlib.ExitStack() as stack:
-        boards = []
-        for name, target in _named(arguments.targets):
-            spec = VirtualBoardSpec(
-                chip=target,
-                state=root / name,
-                port=arguments.port,
-                faults=tuple(arguments.fault),
-                seed=arguments.seed,
-                baud_limit=arguments.baud_limit,
-                verbose=arguments.verbose,
-            )
-            board = stack.enter_context(VirtualBoard(spec))
-            boards.append(board)
-            values = {"name": name, "target": target, "port": board.port, "pid": board.pid}
-            line = json.dumps(values) if arguments.json else f"{name}: {board.port}"
-            print(line, flush=True)
-        _wait(boards)
+    """Run boards until Ctrl-C or SIGTERM, which are the ordinary end here, whenever they come."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+            _wait_for_end([stack.enter_context(board) for board in _boards(arguments)])
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _boards(arguments: argparse.Namespace) -> Iterator[VirtualBoard]:
+    root = arguments.state or user_state_path("espdl-hil") / "virtual"
+    for name, target in _named(arguments.targets):
+        spec = VirtualBoardSpec(
+            chip=target,
+            state=root / name,
+            port=arguments.port,
+            faults=tuple(arguments.fault),
+            seed=arguments.seed,
+            baud_limit=arguments.baud_limit,
+            verbose=arguments.verbose,
+        )
+        board = VirtualBoard(spec)
+        yield board
+        values = {"name": name, "target": target, "port": board.port, "pid": board.pid}
+        line = json.dumps(values) if arguments.json else f"{name}: {board.port}"
+        print(line, flush=True)
 
 
 def _named(targets: list[str]) -> list[tuple[str, str]]:
@@ -94,29 +106,20 @@ def _named(targets: list[str]) -> list[tuple[str, str]]:
     return names
 
 
-def _wait(boards: list[VirtualBoard]) -> None:
-    """Return on Ctrl-C or SIGTERM.
+def _wait_for_end(boards: list[VirtualBoard]) -> None:
+    """Wait for what should not happen.
 
     Raises:
         BoardError: a board ended by itself.
     """
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        with selectors.DefaultSelector() as selector, contextlib.suppress(KeyboardInterrupt):
-            for board in boards:
-                assert board.process.stdout is not None
-                selector.register(board.process.stdout, selectors.EVENT_READ, board)
-            # After its announcement a board says nothing more, so readable means ended.
-            ended = [key.data for key, _ in selector.select()]
-            board = ended[0]
-            raise BoardError(
-                f"the virtual board ended by itself (code {board.process.wait()})",
-                board=board.spec.state.name,
-                port=board.port,
-            )
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with selectors.DefaultSelector() as selector:
+        for board in boards:
+            assert board.process.stdout is not None
+            selector.register(board.process.stdout, selectors.EVENT_READ, board)
+        # After its announcement a board says nothing more, so readable means ended.
+        ended: VirtualBoard = selector.select()[0][0].data
+    raise BoardError(
+        f"the virtual board ended by itself (code {ended.process.wait()})",
+        board=ended.spec.state.name,
+        port=ended.port,
+    )

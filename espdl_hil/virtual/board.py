@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 _BUFFER_BYTES = 1 << 18
 _WATCHDOG_S = 0.1
-_BOOT_LOOP_S = 1.0
+_BOOT_LOOP_S = 0.3
 _RESTART_S = 0.05
 _MAX_RESTART_S = 2.0
 _HEALTHY_S = 5.0
