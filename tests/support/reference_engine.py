@@ -69,9 +69,7 @@ class ReferenceEngineError(EspdlHilError):
     """The engine said no: its status, its text, and for malformed files the byte offset."""
 
     def __init__(self, status: Status, text: str, offset: int) -> None:
-        super().__init__(
-            f"{status.name}: {text} (offset {offset})", where="C reference engine"
-        )
+        super().__init__(f"{status.name}: {text} (offset {offset})", where="C reference engine")
         self.status = status
         self.text = text
         self.offset = offset
@@ -290,9 +288,7 @@ class ReferenceEngine:
         fields = (name, name_size, dtype, exponent, rank, dims, size_bytes)
         references = [field if field is dims else ctypes.byref(field) for field in fields]
         while True:
-            status = self._lib.hil_shared_info(
-                self._pointer, int(outputs), len(infos), *references
-            )
+            status = self._lib.hil_shared_info(self._pointer, int(outputs), len(infos), *references)
             if status != Status.OK:
                 return infos
             infos.append(

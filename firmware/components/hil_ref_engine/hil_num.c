@@ -1,10 +1,13 @@
 /* Shared integer and float arithmetic of ESP-DL's kernels. */
 #include "hil_num.h"
 
-/* A whole number to the nearest int32; infinities and NaN as in ESP-DL's recorded integers. */
-static int32_t clip_to_s32(double whole)
+/* A whole number to the nearest int32. */
+static int32_t clip_to_s32(double whole, hil_rounding_t rounding)
 {
-    if (!isfinite(whole) || whole <= (double)INT32_MIN) {
+    if (isnan(whole) || (isinf(whole) && rounding != HIL_ROUND_HALF_EVEN)) {
+        return rounding == HIL_ROUND_HALF_EVEN ? INT32_MAX : INT32_MIN;
+    }
+    if (whole <= (double)INT32_MIN) {
         return INT32_MIN;
     }
     return whole >= (double)INT32_MAX ? INT32_MAX : (int32_t)whole;
@@ -27,7 +30,7 @@ int32_t hil_round_f32(float value, hil_rounding_t rounding)
         whole = floorf(value + 0.5f);
         break;
     }
-    return clip_to_s32((double)whole);
+    return clip_to_s32((double)whole, rounding);
 }
 
 /* ESP-DL takes anything within 1e-6 of a tie as a tie on half-even targets. */
@@ -57,7 +60,7 @@ int32_t hil_round_f64(double value, hil_rounding_t rounding)
         whole = floor(value + 0.5);
         break;
     }
-    return clip_to_s32(whole);
+    return clip_to_s32(whole, rounding);
 }
 
 /* Newton's steps halve the distance; where floats are further apart than 1e-5 they may alternate.

@@ -75,8 +75,9 @@ static inline int64_t hil_shift_round(int64_t value, uint32_t shift, hil_roundin
 }
 
 /*
- * To an integer with the target's rounding; the caller clips. Beyond int32: the nearest int32;
- * infinities and NaN: INT32_MIN.
+ * To an integer with the target's rounding; the caller clips. Beyond int32: the nearest int32.
+ * Infinities and NaN: half even does as the chip's instruction (nearest, NaN to INT32_MAX); the
+ * others as ESP-DL's recorded integers (INT32_MIN).
  */
 int32_t hil_round_f32(float value, hil_rounding_t rounding);
 int32_t hil_round_f64(double value, hil_rounding_t rounding);

@@ -50,9 +50,13 @@ static hil_status_t read_axis(hil_op_context_t *op, const resize_t *resize, uint
         }
         axis->output = (uint32_t)((float)input * scale);
     }
+    if (resize->linear && input == 1) {
+        HIL_FAIL(op, HIL_ERR_UNSUPPORTED,
+                 "linear along a dimension of 1: ESP-DL reads before the tensor");
+    }
     if (resize->linear && resize->align_corners) {
-        if (axis->input == 1 || axis->output == 1) {
-            HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "align_corners along a dimension of 1");
+        if (axis->output == 1) {
+            HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "align_corners to a dimension of 1");
         }
         scale = (float)(axis->output - 1) / (float)(input - 1);
     }
@@ -177,7 +181,7 @@ static blend_t blend_at(const resize_t *resize, const resize_axis_t *axis, uint3
         low = (int32_t)axis->input - 2;
         fraction = 1.0f;
     }
-    /* Along a dimension of 1 the lower neighbour has weight 0: any valid one will do. */
+    /* The one row of a value without height has no neighbour. */
     blend_t blend = {low < 0 ? 0 : (uint32_t)low, (uint32_t)(low + 1), 1.0f - fraction, fraction};
     return blend;
 }
