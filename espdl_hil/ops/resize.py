@@ -213,13 +213,17 @@ def _blend(
             hint="use mode nearest",
         )
     factor = np.float32(scale)
+    if corners and length < 2:
+        raise ModelError(
+            "align_corners to a single row or column: ESP-DL divides by zero",
+            hint="use half_pixel, or slice the first pixel",
+        )
     if corners:
         factor = np.float32(length - 1) / np.float32(available - 1)
     inverse = np.float32(1) / factor
     steps = np.arange(length).astype(np.float32)
     half = np.float32(0 if corners else 0.5)
-    # One output on aligned corners is 0 times infinity, which the board takes for the left edge.
-    position = np.nan_to_num((steps + half) * inverse - half, nan=-1.0)
+    position = (steps + half) * inverse - half
     whole = np.floor(position).astype(np.int64)
     fraction = position - whole.astype(np.float32)
     low = whole < 0

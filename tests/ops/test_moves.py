@@ -232,16 +232,16 @@ def test_pads_as_large_as_the_window_are_refused() -> None:
         )
 
 
-def test_aligned_corners_with_one_output_take_the_first_pixel() -> None:
+def test_aligned_corners_with_one_output_are_refused() -> None:
     x = np.array([9, 1, 5], dtype=np.int8).reshape(1, 3, 1)
     sizes = Tensor.of("sizes", np.array([1, 1, 1], np.int64))
-    got = simulate_node(
-        "esp32",
-        "Resize",
-        {"x": (x, 0)},
-        (np.int8, 0),
-        (OMITTED, OMITTED, sizes),
-        mode="linear",
-        coordinate_transformation_mode="align_corners",
-    )
-    assert got.ravel().tolist() == [9]
+    with pytest.raises(ModelError, match="divides by zero"):
+        simulate_node(
+            "esp32",
+            "Resize",
+            {"x": (x, 0)},
+            (np.int8, 0),
+            (OMITTED, OMITTED, sizes),
+            mode="linear",
+            coordinate_transformation_mode="align_corners",
+        )
