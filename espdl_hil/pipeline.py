@@ -16,7 +16,7 @@ import numpy as np
 from espdl_hil import espdl
 from espdl_hil.calibration.collect import collect
 from espdl_hil.calibration.samples import Samples
-from espdl_hil.errors import ConfigError
+from espdl_hil.errors import ConfigError, UnsupportedModelError
 from espdl_hil.ir.graph import QuantModel
 from espdl_hil.ir.lowered import LoweredModel, Tensor
 from espdl_hil.ir.types import Array
@@ -91,7 +91,7 @@ def quantize(
     """
     try:
         from espdl_hil.frontend.evaluate import FloatModel
-        from espdl_hil.frontend.onnx_import import import_onnx
+        from espdl_hil.frontend.onnx_import import read_graph
     except ImportError as error:
         raise ConfigError(
             f"{error.name} is not installed",
@@ -104,8 +104,11 @@ def quantize(
             hint="give arrays of real inputs, or ask for random ones by name",
         )
     progress("import", 0, 1)
-    graph = simplify(import_onnx(source))
-    check(graph, config.target, config.bits)
+    read, refused = read_graph(source)
+    graph = simplify(read)
+    findings = (*refused, *check(graph, config.target, config.bits))
+    if findings:
+        raise UnsupportedModelError(findings)
     if calibration is None:
         samples = Samples.random(graph, config.random_samples, config.seed)
         described = f"{samples.count} random samples (seed {config.seed}): not for a shipped model"

@@ -29,14 +29,33 @@ _INDEX_TYPES = (DType.INT64, DType.INT32, DType.BOOL)
 def import_onnx(source: Path | bytes) -> Graph:
     """Read an ONNX model as a float graph of the operators that we support.
 
+    Args:
+        source: path of the ``.onnx`` file (external data beside it is found), or its bytes.
+
+    Raises:
+        UnsupportedModelError: every node that we cannot take, with operator, name and reason.
+        ModelError: not an ONNX model, an opset out of 11-21, shapes that are not static.
+    """
+    graph, findings = read_graph(source)
+    if findings:
+        raise UnsupportedModelError(findings)
+    return graph
+
+
+def read_graph(source: Path | bytes) -> tuple[Graph, tuple[ModelError, ...]]:
+    """Read an ONNX model as far as we understand it.
+
     The model is cleaned by onnxslim (constant folding, dead nodes) on a copy in memory. A dynamic
     batch dimension is fixed to 1, with a warning in the log.
 
     Args:
         source: path of the ``.onnx`` file (external data beside it is found), or its bytes.
 
+    Returns:
+        The graph, and what stops it. With findings the graph lacks the nodes that they name; what
+        those would give are inputs of it. It can be checked further, but not evaluated.
+
     Raises:
-        UnsupportedModelError: every node that we cannot take, with operator, name and reason.
         ModelError: not an ONNX model, an opset out of 11-21, shapes that are not static.
     """
     model, opset = read_model(source)
@@ -48,32 +67,38 @@ def import_onnx(source: Path | bytes) -> Graph:
         findings += _unsupported_types(raw, scope)
         for simple in _rewritten(raw, scope, findings):
             node = _parsed(simple, scope, findings)
-            if node is not None:
+            if node is not None and all(v in types for v in (*node.inputs, *node.outputs) if v):
                 nodes.append(node)
+    inputs = [value.name for value in model.graph.input if value.name not in constants]
+    outputs = [value.name for value in model.graph.output]
     if findings:
-        raise UnsupportedModelError(findings)
+        computed = {value for node in nodes for value in node.outputs}
+        outputs = [value for value in outputs if value in computed]
+        read = dict.fromkeys(value for node in nodes for value in node.inputs if value)
+        inputs += [v for v in read if v not in computed and v not in constants and v not in inputs]
+    return _graph(model.graph.name, nodes, tuple(inputs), tuple(outputs), scope), tuple(findings)
+
+
+def _graph(
+    name: str,
+    nodes: Sequence[Node],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    scope: Scope,
+) -> Graph:
     used = {value for node in nodes for value in node.inputs}
-    outputs = tuple(output.name for output in model.graph.output)
+    constants = {value: array for value, array in scope.constants.items() if value in used}
+    computed = [value for node in nodes for value in node.outputs if value]
     return _with_unique_names(
         Graph(
-            name=model.graph.name or "model",
+            name=name or "model",
             nodes=tuple(nodes),
-            inputs=tuple(i.name for i in model.graph.input if i.name not in constants),
+            inputs=inputs,
             outputs=outputs,
-            types={name: types[name] for name in _values(nodes, model, constants, used)},
-            constants={name: array for name, array in constants.items() if name in used},
+            types={value: scope.types[value] for value in (*inputs, *constants, *computed)},
+            constants=constants,
         )
     )
-
-
-def _values(
-    nodes: Sequence[Node], model: onnx.ModelProto, constants: Mapping[str, Array], used: set[str]
-) -> Iterable[str]:
-    """The names that the graph needs a type for: inputs, used constants, results."""
-    yield from (value.name for value in model.graph.input)
-    yield from (name for name in constants if name in used)
-    for node in nodes:
-        yield from (name for name in node.outputs if name)
 
 
 def _constants(

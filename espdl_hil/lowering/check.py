@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from espdl_hil.errors import ModelError, UnsupportedModelError, UnsupportedOperatorError
+from espdl_hil.errors import ModelError, UnsupportedOperatorError
 from espdl_hil.ir.graph import Graph, Node
 from espdl_hil.ir.operator import LoweringSite, Site
 from espdl_hil.lowering.axes import identity
 from espdl_hil.targets import Target
 
 
-def check(graph: Graph, target: Target, bits: int) -> None:
-    """Refuse a graph with nodes that the target computes wrongly or not.
+def check(graph: Graph, target: Target, bits: int) -> tuple[ModelError, ...]:
+    """Why ``target`` cannot compute ``graph``, or would compute it wrongly.
 
-    Raises:
-        UnsupportedModelError: all findings, each with operator, name and reason.
+    Returns:
+        One finding per node, each with operator, name and reason; empty for a good graph.
     """
     findings: list[ModelError] = []
     for node in graph.nodes:
         if not node.op.can_be_lowered():
+            kind = node.op.op_type
             findings.append(
-                UnsupportedOperatorError(
-                    node.op.op_type, node=node.name, hint="it cannot be quantized"
-                )
+                UnsupportedOperatorError(kind, node=node.name, hint="it cannot be quantized")
             )
             continue
         try:
@@ -30,8 +29,7 @@ def check(graph: Graph, target: Target, bits: int) -> None:
             # Operators never see the graph: who and where is added here.
             what = f"{node.op.op_type}: {finding.what}"
             findings.append(ModelError(what, node=node.name, hint=finding.hint))
-    if findings:
-        raise UnsupportedModelError(findings)
+    return tuple(findings)
 
 
 def _site(graph: Graph, node: Node, target: Target, bits: int) -> LoweringSite:
