@@ -211,12 +211,13 @@ def _usual_cause(want: Array, have: Array) -> str:
     error = have.astype(np.int64) - want.astype(np.int64)
     wrong = np.argwhere(error)
     channels = {int(index[-1]) for index in wrong} if want.ndim else set()
-    if len(channels) == 1 and want.shape[-1] > 1:
+    single_steps = np.abs(error).max() == 1
+    if len(channels) == 1 and want.shape[-1] > 1 and not (single_steps and len(wrong) == 1):
         return (
             f"all differences lie in channel {channels.pop()} of the last axis: a damaged weight "
             "or bias of that channel looks like this"
         )
-    if np.abs(error).max() == 1:
+    if single_steps:
         signs = set(np.sign(error[error != 0]).tolist())
         direction = {1: "upwards", -1: "downwards"}.get(signs.pop()) if len(signs) == 1 else None
         where = f", always {direction}" if direction else ""

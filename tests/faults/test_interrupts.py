@@ -1,0 +1,104 @@
+"""Ctrl-C in the middle of anything: no orphan, the board free again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from espdl_hil.boards.inventory import Board
+from espdl_hil.boards.session import open_session
+from espdl_hil.targets import target_named
+from tests.faults.bench import MARK, processes_marked, until
+from tests.support.golden import PROJECT
+
+DEADLINE_S = 120.0
+
+BOARDS = """\
+boards:
+  bench: {{target: esp32s3, transport: virtual, state: {state}}}
+"""
+
+
+def start(folder: Path, command: list[str], mark: str) -> subprocess.Popen[str]:
+    """Start a command as a shell would: a group of its own, which Ctrl-C reaches as a whole."""
+    log = (folder / "out.txt").open("w")
+    with log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ
+            | {
+                MARK: mark,
+                "ESPDL_HIL_CACHE": str(folder / "cache"),
+                "ESPDL_HIL_BOARDS": str(folder / "boards.yaml"),
+                "PYTHONUNBUFFERED": "1",
+            },
+            cwd=PROJECT,
+            start_new_session=True,
+            text=True,
+        )
+
+
+def pytest_run(folder: Path) -> list[str]:
+    suite = PROJECT / "examples" / "demo.hil.yaml"
+    options = ["-p", "no:cacheprovider", "-p", "no:pytest_embedded", "-v", "--board", "bench"]
+    return [sys.executable, "-m", "pytest", str(suite), *options]
+
+
+def flash(folder: Path) -> list[str]:
+    return [sys.executable, "-m", "espdl_hil", "flash", "bench", "--force"]
+
+
+def any_process(word: str) -> Callable[[str, Path], bool]:
+    def condition(mark: str, folder: Path) -> bool:
+        return any(word in command for command in processes_marked(mark).values())
+
+    return condition
+
+
+def output_has(word: str) -> Callable[[str, Path], bool]:
+    def condition(mark: str, folder: Path) -> bool:
+        return word in (folder / "out.txt").read_text()
+
+    return condition
+
+
+MOMENTS = {
+    "the virtual board starts": (pytest_run, any_process("espdl_hil.virtual")),
+    "esptool writes": (pytest_run, any_process("esptool")),
+    "a model was judged": (pytest_run, output_has("PASSED")),
+    "flash writes": (flash, any_process("esptool")),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_leaves_nothing_behind(moment, tmp_path):
+    command, condition = MOMENTS[moment]
+    state = tmp_path / "state"
+    (tmp_path / "boards.yaml").write_text(BOARDS.format(state=state))
+    mark = uuid.uuid4().hex
+    running = start(tmp_path, command(tmp_path), mark)
+    try:
+        until(lambda: condition(mark, tmp_path) or running.poll() is not None, moment, DEADLINE_S)
+        assert running.poll() is None, (tmp_path / "out.txt").read_text()
+        os.killpg(running.pid, signal.SIGINT)
+        code = running.wait(DEADLINE_S)
+    finally:
+        if running.poll() is None:
+            running.kill()
+            running.wait()
+    said = (tmp_path / "out.txt").read_text()
+    assert code in (2, 130), said  # pytest's code for an interrupt, and the shell's
+    until(lambda: not processes_marked(mark), f"orphans: {processes_marked(mark)}", 20.0)
+    board = Board("bench", target_named("esp32s3"), virtual=True, state=state)
+    with open_session(board) as session:
+        assert session.identity.target == "esp32s3"
