@@ -49,7 +49,11 @@ class OneNode:
 
     def model(self) -> bytes:
         names = ["" if operand is None else f"i{i}" for i, operand in enumerate(self.operands)]
-        stored = {name: operand for name, operand in zip(names, self.operands, strict=True) if name}
+        stored = {
+            name: operand
+            for name, operand in zip(names, self.operands, strict=True)
+            if operand is not None
+        }
         attributes = dict(self.attributes)
         if self.table is not None:
             attributes["lut"] = Attribute.of("table")
