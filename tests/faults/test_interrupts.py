@@ -82,23 +82,37 @@ MOMENTS = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_leaves_nothing_behind(moment, tmp_path):
+    code, said = interrupted(tmp_path, moment, lambda pid: os.killpg(pid, signal.SIGINT))
+    assert code in (2, 130), said  # pytest's code for an interrupt, and the shell's
+    assert "Traceback" not in said or "KeyboardInterrupt" in said, said
+
+
+@pytest.mark.parametrize("moment", ["esptool writes", "a model was judged"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_run_leaves_nothing_behind(moment, number, tmp_path):
+    """Only the parent gets the signal; its children must notice by themselves."""
+    code, said = interrupted(tmp_path, moment, lambda pid: os.kill(pid, number))
+    assert code in (-number, 128 + number), said
+
+
+def interrupted(folder: Path, moment: str, hit: Callable[[int], None]) -> tuple[int, str]:
+    """Hit a command at a moment; nothing must be left, and the board must be free again."""
     command, condition = MOMENTS[moment]
-    state = tmp_path / "state"
-    (tmp_path / "boards.yaml").write_text(BOARDS.format(state=state))
+    state = folder / "state"
+    (folder / "boards.yaml").write_text(BOARDS.format(state=state))
     mark = uuid.uuid4().hex
-    running = start(tmp_path, command(tmp_path), mark)
+    running = start(folder, command(folder), mark)
     try:
-        until(lambda: condition(mark, tmp_path) or running.poll() is not None, moment, DEADLINE_S)
-        assert running.poll() is None, (tmp_path / "out.txt").read_text()
-        os.killpg(running.pid, signal.SIGINT)
+        until(lambda: condition(mark, folder) or running.poll() is not None, moment, DEADLINE_S)
+        assert running.poll() is None, (folder / "out.txt").read_text()
+        hit(running.pid)
         code = running.wait(DEADLINE_S)
     finally:
         if running.poll() is None:
             running.kill()
             running.wait()
-    said = (tmp_path / "out.txt").read_text()
-    assert code in (2, 130), said  # pytest's code for an interrupt, and the shell's
-    until(lambda: not processes_marked(mark), f"orphans: {processes_marked(mark)}", 20.0)
+    until(lambda: not processes_marked(mark), "the end of the last process", 20.0)
     board = Board("bench", target_named("esp32s3"), virtual=True, state=state)
     with open_session(board) as session:
         assert session.identity.target == "esp32s3"
+    return code, (folder / "out.txt").read_text()
