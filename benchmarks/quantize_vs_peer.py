@@ -57,9 +57,7 @@ def main() -> None:
     words += ["--target", arguments.target, "--bits", arguments.bits]
     runs: dict[str, list[dict[str, float]]] = {"espdl-hil": [], "esp-ppq": []}
     for _ in range(arguments.rounds):
-        runs["espdl-hil"].append(
-            measure(Path(sys.executable), "own_run.py", words, HERE.parent)
-        )
+        runs["espdl-hil"].append(measure(Path(sys.executable), "own_run.py", words, HERE.parent))
         runs["esp-ppq"].append(measure(peer, "peer_run.py", words, HERE / "nothing"))
     medians = {
         who: {key: statistics.median(run[key] for run in figures) for key in figures[0]}
