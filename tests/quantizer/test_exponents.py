@@ -105,7 +105,7 @@ def test_a_clip_and_the_convolution_before_it_share_an_exponent():
     assert quant.values[conv.outputs[0]] == quant.values[clip.outputs[0]]
 
 
-@pytest.mark.parametrize("observer", Observer)
+@pytest.mark.parametrize("observer", [Observer.MINMAX, Observer.KL])
 @pytest.mark.parametrize("case", [*EXACT, *PRODUCTS])
 def test_an_edge_is_never_finer_than_its_value(case, observer):
     quant = quant_of({**EXACT, **PRODUCTS}[case], "esp32p4", observer=observer)

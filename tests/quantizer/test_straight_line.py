@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -17,6 +19,7 @@ from espdl_hil.simulator import Simulator
 from espdl_hil.targets import target_named
 from tests.quantizer.cases import EXACT, INT8_ONLY, PRODUCTS
 from tests.support.onnx_models import inputs_of, model_of
+from tests.support.reference_engine import ReferenceEngine
 
 SAMPLES = 4
 TARGETS = ("esp32", "esp32s3", "esp32p4")
@@ -24,6 +27,7 @@ FLOAT_STEP = -17  # the board's expf and division differ by a few units in the l
 WORST_SQNR_DB = {8: 25.0, 16: 65.0}
 
 
+@functools.cache
 def quantized(body: str, target: str, bits: int, opset: int = 18) -> tuple[bytes, Quantized, dict]:
     """The model and its samples; ranges without saturation, so that steps bound the error."""
     data = model_of(body, opset=opset).SerializeToString()
@@ -96,10 +100,26 @@ def test_products_keep_their_signal(case, target, bits):
     assert 10.0 * np.log10(signal / noise) > WORST_SQNR_DB[bits]
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", [*EXACT, *PRODUCTS])
+def test_the_c_engine_computes_the_simulators_integers(case, target, bits):
+    _, result, _ = quantized({**EXACT, **PRODUCTS}[case], target, bits)
+    simulated = Simulator(result.model, result.config.target).run(keep="all")
+    engine = ReferenceEngine(espdl.write(result.model), result.config.target)
+    for output in engine.run_test_inputs():
+        wanted = simulated[output.value]
+        if wanted.dtype.kind == "f":
+            np.testing.assert_allclose(output.array.ravel(), wanted.ravel(), rtol=0, atol=2e-5)
+        else:
+            np.testing.assert_array_equal(output.array.ravel(), wanted.ravel())
+
+
 @pytest.mark.parametrize("case", [*EXACT, *PRODUCTS])
 def test_equal_models_give_equal_bytes(case):
     body = {**EXACT, **PRODUCTS}[case]
-    first, second = (quantized(body, "esp32p4", 8)[1].model for _ in range(2))
+    first = quantized(body, "esp32p4", 8)[1].model
+    second = quantized.__wrapped__(body, "esp32p4", 8)[1].model
     data = espdl.write(first)
     assert data == espdl.write(second)
     assert espdl.read(data) == first
