@@ -221,13 +221,14 @@ def read_inventory(path: Path) -> Inventory:
     section = document.section("boards")
     document.finish()
     boards = tuple(_read_board(name, entry) for name, entry in section.sections())
-    for board, (name, entry) in zip(boards, section.sections(), strict=True):
+    for at, (name, entry) in enumerate(section.sections()):
+        board = boards[at]
         taken = {*(other.name for other in boards), EVERY_BOARD, *_target_names()}
         for tag in board.tags:
             if tag in taken:
                 raise entry.error(f"tag {tag!r} is the name of a board or target", "tags")
-        for other in boards:
-            if other is not board and _same_line(board, other):
+        for other in boards[:at]:
+            if _same_line(board, other):
                 raise section.error(f"has the same port as {other.name!r}", name)
     return Inventory(boards, path)
 
