@@ -1,7 +1,8 @@
 """Building the runner for this machine from the firmware's sources, with make and the C compiler.
 
 The law of this file: it builds only when a source, the compiler or the flags changed, and two
-processes that ask at once build once.
+processes that ask at once build once. Every state of the sources has a folder of its own, because
+two checkouts may share the place for builds and times of files say nothing across checkouts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from espdl_hil.errors import ConfigError
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 _RUNNER = "hil_runner"
 _MAKE_TARGET = "runner"
-_STAMP = "hil_runner.sources"
+_BUILDS_KEPT = 4
 _SOURCES = frozenset({".c", ".h", ".mk"})
 _BUILD_DEADLINE_S = 600.0
 _VERSION_DEADLINE_S = 20.0
@@ -39,7 +40,7 @@ def build_runner(build: Path, firmware: Path = FIRMWARE) -> Runner:
     """Return the runner for this machine, built if need be.
 
     Args:
-        build: folder for objects and the program; kept between calls.
+        build: folder that keeps the newest few builds between calls.
         firmware: the firmware folder of the repository.
 
     Raises:
@@ -53,22 +54,32 @@ def build_runner(build: Path, firmware: Path = FIRMWARE) -> Runner:
         )
     build.mkdir(parents=True, exist_ok=True)
     sources = _sources_sha256(firmware)
-    runner = Runner(build / _RUNNER, sources)
-    stamp = build / _STAMP
+    place = build / sources[:16]
+    runner = Runner(place / _RUNNER, sources)
     with FileLock(build / "lock"):
-        if runner.path.is_file() and stamp.is_file() and stamp.read_text() == sources:
-            return runner
-        stamp.unlink(missing_ok=True)
-        _make(firmware, build)
-        stamp.write_text(sources)
+        if not runner.path.is_file():
+            shutil.rmtree(place, ignore_errors=True)
+            _make(firmware, place)
+            _forget_old_builds(build)
     return runner
+
+
+def _forget_old_builds(build: Path) -> None:
+    builds = sorted(
+        (path for path in build.iterdir() if path.is_dir()),
+        key=lambda path: path.stat().st_mtime,
+        reverse=True,
+    )
+    for old in builds[_BUILDS_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _make(firmware: Path, build: Path) -> None:
     make = shutil.which("make")
     if make is None:
         raise ConfigError("make is not installed", hint="install make and gcc")
-    command = [make, "-C", str(firmware), _MAKE_TARGET, f"OUT={build.resolve()}"]
+    jobs = f"-j{os.cpu_count() or 1}"
+    command = [make, jobs, "-C", str(firmware), _MAKE_TARGET, f"OUT={build.resolve()}"]
     try:
         done = subprocess.run(
             command,
