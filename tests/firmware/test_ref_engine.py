@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from espdl_hil.targets import TARGETS, target_named
 from tests.support import golden
 from tests.support.one_node import OneNode, Operand
 from tests.support.reference_engine import (
+    PROJECT,
     ReferenceEngine,
     ReferenceEngineError,
     Rounding,
@@ -47,6 +49,13 @@ def _conv(rng: np.random.Generator, *, exponent: int = -3, per_channel: bool = F
 
 def _zoo_case(part: str) -> golden.GoldenCase:
     return next(case for case in golden.cases("zoo") if part in str(case.path))
+
+
+def test_every_operator_has_a_file_of_its_name() -> None:
+    folder = PROJECT / "firmware" / "components" / "hil_ref_engine" / "ops"
+    for path in folder.glob("hil_op_*.c"):
+        op_types = re.findall(r'\.type = "(\w+)"', path.read_text())
+        assert [op_type.lower() for op_type in op_types] == [path.stem.removeprefix("hil_op_")]
 
 
 # --- memory -----------------------------------------------------------------------------------

@@ -14,9 +14,9 @@
 
 #include "hil_mac.h"
 
-/* Index of the first element of a tap, and how far apart the lanes of the tap are. */
+/* Where the weights of one block of output channels, or of a single one, lie. */
 typedef struct {
-    uint32_t first;      /* element of tap (0, 0) for channel or block `channel` */
+    uint32_t first;      /* element of tap (0, 0), input channel 0 */
     uint32_t tap_stride; /* elements from one tap to the next (x fastest) */
 } hil_filter_t;
 
@@ -24,6 +24,13 @@ typedef struct {
 static inline uint32_t hil_filter_blocked(uint32_t channels, uint32_t lanes)
 {
     return channels - channels % lanes;
+}
+
+/* Channels whose accumulator is a vector lane; the others sum in the scalar one. */
+static inline uint32_t hil_mac_lane_channels(const hil_mac_t *mac)
+{
+    return mac->depthwise ? mac->output_channels
+                          : hil_filter_blocked(mac->output_channels, mac->lanes);
 }
 
 /* Where the weights of output channel `channel` start: a block's first channel, or a single one. */

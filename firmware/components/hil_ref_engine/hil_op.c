@@ -276,7 +276,7 @@ hil_status_t hil_op_axis(hil_op_context_t *op, int64_t axis, uint32_t rank, uint
     return HIL_OK;
 }
 
-const hil_value_t *hil_op_lut(hil_op_context_t *op)
+const hil_value_t *hil_op_table(hil_op_context_t *op)
 {
     hil_name_t name = hil_op_string(op, "lut", "");
     uint32_t index = name.size == 0 ? HIL_NO_VALUE : hil_graph_find(op->state, name);

@@ -130,7 +130,7 @@ HIL_CHECK_RESULT hil_status_t hil_op_int_parameter(hil_op_context_t *op, uint32_
 HIL_CHECK_RESULT hil_status_t hil_op_axis(hil_op_context_t *op, int64_t axis, uint32_t rank,
                                           uint32_t *result);
 /* The value that attribute `lut` names; NULL where the node has none. */
-const hil_value_t *hil_op_lut(hil_op_context_t *op);
+const hil_value_t *hil_op_table(hil_op_context_t *op);
 
 /* Products of dims[from .. to). */
 uint32_t hil_dims_product(const uint32_t *dims, uint32_t from, uint32_t to);

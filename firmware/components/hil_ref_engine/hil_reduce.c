@@ -98,3 +98,49 @@ uint32_t hil_reduce_offset(const hil_reduce_t *reduce, uint32_t i)
 {
     return offset_of(reduce->reduced_rank, reduce->reduced_dims, reduce->reduced_strides, i);
 }
+
+float hil_reduce_real(const hil_value_t *value, uint32_t index)
+{
+    if (value->dtype == HIL_FLOAT) {
+        return ((const float *)value->data)[index];
+    }
+    return (float)hil_load_int(value->data, value->dtype, index) * hil_exp2f(value->exponent);
+}
+
+float hil_reduce_real_sum(const hil_reduce_t *reduce, const hil_value_t *input, uint32_t first,
+                          bool squared)
+{
+    int64_t sum = 0;
+    float sum_float = 0.0f;
+    for (uint32_t j = 0; j < reduce->count; j++) {
+        uint32_t at = first + hil_reduce_offset(reduce, j);
+        if (input->dtype == HIL_FLOAT) {
+            float x = hil_reduce_real(input, at);
+            sum_float += squared ? x * x : x;
+        } else {
+            int64_t q = hil_load_int(input->data, input->dtype, at);
+            sum += squared ? q * q : q;
+        }
+    }
+    return input->dtype == HIL_FLOAT ? sum_float
+                                     : (float)sum * hil_exp2f(input->exponent * (squared ? 2 : 1));
+}
+
+hil_status_t hil_reduce_real_eval(hil_op_context_t *op, hil_reduction_t reduction)
+{
+    const hil_reduce_t *reduce = op->node->data;
+    const hil_value_t *input = hil_op_input(op, 0);
+    const hil_value_t *output = hil_op_output(op, 0);
+    void *y = hil_op_output_data(op, 0);
+    float rescale = hil_exp2f(-output->exponent);
+    for (uint32_t i = 0; i < output->count; i++) {
+        float value = reduction(reduce, input, hil_reduce_first(reduce, i));
+        if (input->dtype == HIL_FLOAT) {
+            ((float *)y)[i] = value;
+        } else {
+            hil_store_int(y, input->dtype, i,
+                          hil_quantize(value * rescale, input->dtype, op->rounding));
+        }
+    }
+    return HIL_OK;
+}

@@ -25,4 +25,14 @@ uint32_t hil_reduce_first(const hil_reduce_t *reduce, uint32_t output);
 /* Offset of the `i`-th element of an output from its first, in C order. */
 uint32_t hil_reduce_offset(const hil_reduce_t *reduce, uint32_t i);
 
+/* An element as a real number. */
+float hil_reduce_real(const hil_value_t *value, uint32_t index);
+/* The exact sum of x, or of x squared, of one output, as a real number. */
+float hil_reduce_real_sum(const hil_reduce_t *reduce, const hil_value_t *input, uint32_t first,
+                          bool squared);
+/* A reduction to one real number, of the output whose first element is `first`. */
+typedef float (*hil_reduction_t)(const hil_reduce_t *reduce, const hil_value_t *input,
+                                 uint32_t first);
+HIL_CHECK_RESULT hil_status_t hil_reduce_real_eval(hil_op_context_t *op, hil_reduction_t reduction);
+
 #endif

@@ -94,3 +94,17 @@ void hil_requantize(const hil_op_context_t *op, const hil_value_t *input, const 
                       hil_clamp_s32(requantize_one(q, shift, op->rounding), low, high));
     }
 }
+
+hil_status_t hil_requantize_prepare(hil_op_context_t *op)
+{
+    HIL_TRY(hil_op_expect(op, 1, 3, 1));
+    const hil_value_t *input = hil_op_input(op, 0);
+    HIL_TRY(hil_op_set_shape(op, 0, input->rank, input->dims));
+    return hil_requantize_check(op, input, hil_op_output(op, 0));
+}
+
+hil_status_t hil_requantize_eval(hil_op_context_t *op)
+{
+    hil_requantize(op, hil_op_input(op, 0), hil_op_output(op, 0), hil_op_output_data(op, 0));
+    return HIL_OK;
+}

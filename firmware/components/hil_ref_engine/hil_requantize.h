@@ -15,4 +15,8 @@ HIL_CHECK_RESULT hil_status_t hil_requantize_check(hil_op_context_t *op, const h
 void hil_requantize(const hil_op_context_t *op, const hil_value_t *input, const hil_value_t *output,
                     void *result);
 
+/* QuantizeLinear, DequantizeLinear, RequantizeLinear; their scale and zero point are not read. */
+HIL_CHECK_RESULT hil_status_t hil_requantize_prepare(hil_op_context_t *op);
+HIL_CHECK_RESULT hil_status_t hil_requantize_eval(hil_op_context_t *op);
+
 #endif

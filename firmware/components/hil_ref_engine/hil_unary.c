@@ -3,7 +3,7 @@
 
 static hil_status_t find_table(hil_op_context_t *op, hil_unary_t *unary)
 {
-    const hil_value_t *table = hil_op_lut(op);
+    const hil_value_t *table = hil_op_table(op);
     if (table == NULL || hil_op_input(op, 0)->dtype != HIL_INT8) {
         return HIL_OK;
     }

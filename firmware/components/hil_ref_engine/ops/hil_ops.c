@@ -9,7 +9,7 @@
     X(concat)                                                                                      \
     X(conv)                                                                                        \
     X(depthtospace)                                                                                \
-    X(dequantize)                                                                                  \
+    X(dequantizelinear)                                                                            \
     X(div)                                                                                         \
     X(elu)                                                                                         \
     X(equal)                                                                                       \
@@ -34,7 +34,7 @@
     X(logsoftmax)                                                                                  \
     X(lpnormalization)                                                                             \
     X(lstm)                                                                                        \
-    X(lut_table)                                                                                   \
+    X(lut)                                                                                         \
     X(matmul)                                                                                      \
     X(maxpool)                                                                                     \
     X(mod)                                                                                         \
@@ -43,7 +43,7 @@
     X(pad)                                                                                         \
     X(pow)                                                                                         \
     X(prelu)                                                                                       \
-    X(quantize)                                                                                    \
+    X(quantizelinear)                                                                              \
     X(reducel1)                                                                                    \
     X(reducel2)                                                                                    \
     X(reducelogsum)                                                                                \
@@ -55,7 +55,7 @@
     X(reducesum)                                                                                   \
     X(reducesumsquare)                                                                             \
     X(relu)                                                                                        \
-    X(requantize)                                                                                  \
+    X(requantizelinear)                                                                            \
     X(reshape)                                                                                     \
     X(resize)                                                                                      \
     X(reversesequence)                                                                             \

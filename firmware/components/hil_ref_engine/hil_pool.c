@@ -1,20 +1,7 @@
-/*
- * MaxPool, AveragePool, GlobalAveragePool over [1, H, W, C] or [1, W, C].
- *
- * Padding never takes part in a maximum, and adds zeros to a sum. The average divides by the whole
- * kernel's area whatever the window covers (as if count_include_pad were 1); ceil_mode and
- * dilations are not read, as on the board. The maximum ignores exponents. Source: ESP-DL 12c0616
- * dl_base_max_pool2d.cpp, dl_base_avg_pool2d.cpp, dl_base_pool2d.hpp.
- */
-#include "hil_mac.h"
+/* Pools: windows and averages. */
+#include "hil_pool.h"
 
-typedef struct {
-    hil_mac_axis_t y;
-    hil_mac_axis_t x;
-    uint32_t channels;
-} pool_t;
-
-static hil_status_t read_window(hil_op_context_t *op, pool_t *pool, const hil_value_t *input)
+static hil_status_t read_window(hil_op_context_t *op, hil_pool_t *pool, const hil_value_t *input)
 {
     uint32_t spatial = input->rank - 2;
     int64_t kernel[2] = {0, 0};
@@ -43,7 +30,7 @@ static hil_status_t read_window(hil_op_context_t *op, pool_t *pool, const hil_va
     return HIL_OK;
 }
 
-static hil_status_t prepare_pool(hil_op_context_t *op, bool global)
+static hil_status_t prepare_as(hil_op_context_t *op, bool global)
 {
     HIL_TRY(hil_op_expect(op, 1, 1, 1));
     const hil_value_t *input = hil_op_input(op, 0);
@@ -55,7 +42,7 @@ static hil_status_t prepare_pool(hil_op_context_t *op, bool global)
     if (input->dims[0] != 1) {
         HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "batch above 1");
     }
-    pool_t *pool = hil_op_alloc(op, sizeof *pool);
+    hil_pool_t *pool = hil_op_alloc(op, sizeof *pool);
     if (pool == NULL) {
         HIL_FAIL(op, HIL_ERR_MEMORY, "arena too small for the graph");
     }
@@ -76,37 +63,28 @@ static hil_status_t prepare_pool(hil_op_context_t *op, bool global)
     return hil_op_set_shape(op, 0, input->rank, input->rank == 4 ? dims_2d : dims_1d);
 }
 
-static hil_status_t prepare(hil_op_context_t *op)
+hil_status_t hil_pool_prepare(hil_op_context_t *op)
 {
-    return prepare_pool(op, false);
+    return prepare_as(op, false);
 }
 
-static hil_status_t prepare_global(hil_op_context_t *op)
+hil_status_t hil_pool_prepare_global(hil_op_context_t *op)
 {
-    return prepare_pool(op, true);
+    return prepare_as(op, true);
 }
 
-/* Inputs of a window along one axis: [first, end). */
-typedef struct {
-    uint32_t first;
-    uint32_t end;
-} span_t;
-
-static span_t span_at(const hil_mac_axis_t *axis, uint32_t output)
+static hil_span_t span_at(const hil_mac_axis_t *axis, uint32_t output)
 {
     int64_t first = (int64_t)output * axis->stride - axis->pad_begin;
     int64_t end = first + axis->kernel;
-    span_t span = {first<0 ? 0 : (uint32_t)first, end>(int64_t) axis->input ? axis->input
-                                                                            : (uint32_t)end};
+    hil_span_t span = {first<0 ? 0 : (uint32_t)first, end>(int64_t) axis->input ? axis->input
+                                                                                : (uint32_t)end};
     return span;
 }
 
-typedef void (*window_t)(hil_op_context_t *op, const pool_t *pool, span_t y, span_t x,
-                         uint32_t output);
-
-static void each_window(hil_op_context_t *op, window_t window)
+void hil_pool_each_window(hil_op_context_t *op, hil_window_t window)
 {
-    const pool_t *pool = op->node->data;
+    const hil_pool_t *pool = op->node->data;
     for (uint32_t y = 0; y < pool->y.output; y++) {
         for (uint32_t x = 0; x < pool->x.output; x++) {
             window(op, pool, span_at(&pool->y, y), span_at(&pool->x, x),
@@ -115,36 +93,8 @@ static void each_window(hil_op_context_t *op, window_t window)
     }
 }
 
-static void max_window(hil_op_context_t *op, const pool_t *pool, span_t ys, span_t xs,
-                       uint32_t output)
-{
-    const hil_value_t *input = hil_op_input(op, 0);
-    void *result = hil_op_output_data(op, 0);
-    for (uint32_t c = 0; c < pool->channels; c++) {
-        int32_t most = INT32_MIN;
-        float most_float = -INFINITY;
-        for (uint32_t y = ys.first; y < ys.end; y++) {
-            for (uint32_t x = xs.first; x < xs.end; x++) {
-                uint32_t at = (y * pool->x.input + x) * pool->channels + c;
-                if (input->dtype == HIL_FLOAT) {
-                    float value = ((const float *)input->data)[at];
-                    most_float = value > most_float ? value : most_float;
-                } else {
-                    int32_t value = hil_load_int(input->data, input->dtype, at);
-                    most = value > most ? value : most;
-                }
-            }
-        }
-        if (input->dtype == HIL_FLOAT) {
-            ((float *)result)[output + c] = most_float;
-        } else {
-            hil_store_int(result, input->dtype, output + c, most);
-        }
-    }
-}
-
-static void average_window_float(hil_op_context_t *op, const pool_t *pool, span_t ys, span_t xs,
-                                 uint32_t output)
+static void average_window_float(hil_op_context_t *op, const hil_pool_t *pool, hil_span_t ys,
+                                 hil_span_t xs, uint32_t output)
 {
     const float *input = hil_op_input(op, 0)->data;
     float *result = hil_op_output_data(op, 0);
@@ -160,8 +110,8 @@ static void average_window_float(hil_op_context_t *op, const pool_t *pool, span_
     }
 }
 
-static void average_window(hil_op_context_t *op, const pool_t *pool, span_t ys, span_t xs,
-                           uint32_t output)
+static void average_window(hil_op_context_t *op, const hil_pool_t *pool, hil_span_t ys,
+                           hil_span_t xs, uint32_t output)
 {
     const hil_value_t *input = hil_op_input(op, 0);
     void *result = hil_op_output_data(op, 0);
@@ -181,21 +131,9 @@ static void average_window(hil_op_context_t *op, const pool_t *pool, span_t ys, 
     }
 }
 
-static hil_status_t eval_max(hil_op_context_t *op)
-{
-    each_window(op, max_window);
-    return HIL_OK;
-}
-
-static hil_status_t eval_average(hil_op_context_t *op)
+hil_status_t hil_pool_eval_average(hil_op_context_t *op)
 {
     bool is_float = hil_op_input(op, 0)->dtype == HIL_FLOAT;
-    each_window(op, is_float ? average_window_float : average_window);
+    hil_pool_each_window(op, is_float ? average_window_float : average_window);
     return HIL_OK;
 }
-
-const hil_op_t hil_op_maxpool = {.type = "MaxPool", .prepare = prepare, .eval = eval_max};
-const hil_op_t hil_op_averagepool = {
-    .type = "AveragePool", .prepare = prepare, .eval = eval_average};
-const hil_op_t hil_op_globalaveragepool = {
-    .type = "GlobalAveragePool", .prepare = prepare_global, .eval = eval_average};

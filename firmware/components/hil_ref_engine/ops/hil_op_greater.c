@@ -1,0 +1,9 @@
+/* Greater: a > b. */
+#include "hil_compare.h"
+
+static hil_status_t eval(hil_op_context_t *op)
+{
+    return hil_compare_eval(op, (hil_truth_t){0, 0, 1});
+}
+
+const hil_op_t hil_op_greater = {.type = "Greater", .prepare = hil_compare_prepare, .eval = eval};

@@ -1,0 +1,9 @@
+/* Less: a < b. */
+#include "hil_compare.h"
+
+static hil_status_t eval(hil_op_context_t *op)
+{
+    return hil_compare_eval(op, (hil_truth_t){1, 0, 0});
+}
+
+const hil_op_t hil_op_less = {.type = "Less", .prepare = hil_compare_prepare, .eval = eval};

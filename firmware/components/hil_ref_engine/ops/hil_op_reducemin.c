@@ -1,0 +1,10 @@
+/* ReduceMin. */
+#include "hil_reduce_extreme.h"
+
+static hil_status_t eval(hil_op_context_t *op)
+{
+    return hil_reduce_extreme_eval(op, false);
+}
+
+const hil_op_t hil_op_reducemin = {
+    .type = "ReduceMin", .prepare = hil_reduce_prepare, .eval = eval};
