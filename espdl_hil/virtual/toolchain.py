@@ -57,9 +57,13 @@ def build_runner(build: Path, firmware: Path = FIRMWARE) -> Runner:
     place = build / sources[:16]
     runner = Runner(place / _RUNNER, sources)
     with FileLock(build / "lock"):
-        if not runner.path.is_file():
-            shutil.rmtree(place, ignore_errors=True)
-            _make(firmware, place)
+        if not place.is_dir():
+            # Elsewhere first: a build that was interrupted must not look finished.
+            unfinished = build / "unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            _make(firmware, unfinished)
+            unfinished.rename(place)
             _forget_old_builds(build)
     return runner
 

@@ -22,7 +22,7 @@ MAKEFILE = """
 runner:
 \t@test ! -e broken || { echo "cannot compile this"; exit 1; }
 \tcat runner.c > $(OUT)/hil_runner
-\techo built >> $(OUT)/builds
+\techo built >> builds
 .PHONY: runner
 """
 
@@ -110,10 +110,10 @@ def test_the_runner_is_built_again_only_when_a_source_changed(firmware, tmp_path
     out = tmp_path / "out"
     first = read_bundle(ensure_bundle("esp32", out, firmware))
     ensure_bundle("esp32s3", out, firmware)
-    assert (out / "runner" / "builds").read_text() == "built\n"
+    assert (firmware / "builds").read_text() == "built\n"
     (firmware / "runner.c").write_text("pretend to be another program\n")
     second = read_bundle(ensure_bundle("esp32", out, firmware))
-    assert (out / "runner" / "builds").read_text() == "built\nbuilt\n"
+    assert (firmware / "builds").read_text() == "built\nbuilt\n"
     assert second.app_elf_sha256 != first.app_elf_sha256
     assert second.version != first.version
 
