@@ -65,7 +65,7 @@ def main() -> None:
     }
     for key in ("import_s", "quantize_and_export_s", "image_ms", "size_bytes"):
         ours, theirs = medians["espdl-hil"][key], medians["esp-ppq"][key]
-        print(f"{key:24} espdl-hil {ours:12.3f}   esp-ppq {theirs:12.3f}   {ours / theirs:6.2f}x")
+        print(f"{key:24} espdl-hil {ours:12.3f}  esp-ppq {theirs:12.3f}  {ours / theirs:6.2f}x")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,9 @@ class ModelError(EspdlHilError):
 class UnsupportedOperatorError(ModelError):
     """An operator that the target has no kernel for, and no exact rewriting."""
 
-    def __init__(self, op_type: str, *, node: str = "", opset: int | None = None, hint: str = ""):
+    def __init__(
+        self, op_type: str, *, node: str = "", opset: int | None = None, hint: str = ""
+    ) -> None:
         self.op_type = op_type
         self.opset = opset
         version = f" (opset {opset})" if opset is not None else ""

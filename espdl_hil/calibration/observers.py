@@ -103,7 +103,7 @@ def _squared_error(seen: Range, exponent: int, bits: int) -> float:
     width = 2.0**seen.limit / BINS
     top = (2 ** (bits - 1) - 1) * step
     rounded = np.minimum(np.rint(centers / step) * step, top)
-    error: Floats = np.square(centers - rounded)
+    error: npt.NDArray[np.float64] = np.square(centers - rounded)
     # A bin wider than a step tells nothing of rounding: take its mean error instead.
     if step < 2.0 * width:
         error = np.where(centers < top, step * step / 12.0, error)
