@@ -29,6 +29,7 @@ _START_DEADLINE_S = 30.0
 _BUILD_DEADLINE_S = 600.0
 _GOODBYE_S = 3.0
 _TERMINATE_S = 2.0
+_LAST_MOMENT_S = 1.0
 _READ_BYTES = 4096
 _COMPLAINT_BYTES = 2000
 
@@ -94,7 +95,11 @@ class VirtualProcess:
 
     def check(self) -> None:
         """Raise why the board ended, where it did by itself; the constructor's errors."""
-        if self._child is None or self._child.poll() is not None:
+        if self._child is not None:
+            # Its port goes first, its exit code comes a moment later.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_LAST_MOMENT_S)
+        if self._child is None or self._child.returncode is not None:
             raise self._ended("the virtual board ended")
 
     def _last_words(self) -> str:

@@ -6,6 +6,7 @@ out. Whatever the board says about sizes, names and types is checked here before
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import zlib
@@ -26,6 +27,7 @@ from espdl_hil.wire.tasks import Ask, ChunkSize, ReadBytes, Task, Upload, WriteI
 T = TypeVar("T")
 ENGINE_IDS: Mapping[Engine, int] = {Engine.REFERENCE: 0, Engine.ESPDL: 1}
 MAX_CHUNK_BYTES = 4096
+_MAX_PROBE_BYTES = 1 << 24
 _TICKS_PER_US = 10  # latencies travel in units of 100 ns
 
 
@@ -113,7 +115,11 @@ class Conversation:
         else:
             self._ask(m.ResetState(), m.StateReset)
         self._set_captures(captures)
-        self._set_inputs(loaded.inputs, request.inputs)
+        try:
+            self._set_inputs(loaded.inputs, request.inputs)
+        except ModelError:
+            self._rule_out_stale(loaded)
+            raise
         run_id = self._run(loaded.sha256, request)
         rows = self._rows(run_id) if request.digests or captures else ()
         latencies = self._latencies(run_id, request.repeat)
@@ -215,6 +221,15 @@ class Conversation:
         data = [_input_bytes(one, given[one.name]) for one in wanted]
         for index, piece in enumerate(data):
             self._perform(WriteInput(index, piece, self._chunk), QUICK)
+
+    def _rule_out_stale(self, loaded: _LoadedModel) -> None:
+        """Run on zeros to learn whose inputs the board described: only RUN names the model."""
+        if sum(one.size_bytes for one in loaded.inputs) > _MAX_PROBE_BYTES:
+            return
+        for index, one in enumerate(loaded.inputs):
+            self._perform(WriteInput(index, bytes(one.size_bytes), self._chunk), QUICK)
+        with contextlib.suppress(EngineError):
+            self._run(loaded.sha256, RunRequest(model=b"", digests=False))
 
     def _run(self, sha256: bytes, request: RunRequest) -> int:
         run_id = self._next_run_id()
