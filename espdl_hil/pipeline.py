@@ -16,8 +16,8 @@ import numpy as np
 from espdl_hil import espdl
 from espdl_hil.calibration.collect import collect
 from espdl_hil.calibration.samples import Samples
-from espdl_hil.errors import ConfigError, UnsupportedModelError
-from espdl_hil.ir.graph import QuantModel
+from espdl_hil.errors import ConfigError, ModelError, UnsupportedModelError
+from espdl_hil.ir.graph import Graph, QuantModel
 from espdl_hil.ir.lowered import LoweredModel, Tensor
 from espdl_hil.ir.types import Array
 from espdl_hil.lowering import check, lower, to_real, to_stored
@@ -91,12 +91,8 @@ def quantize(
     """
     try:
         from espdl_hil.frontend.evaluate import FloatModel
-        from espdl_hil.frontend.onnx_import import read_graph
     except ImportError as error:
-        raise ConfigError(
-            f"{error.name} is not installed",
-            hint="quantizing needs an extra: pip install 'espdl-hil[quantize]'",
-        ) from error
+        raise _not_installed(error) from error
     if calibration is None and not config.random_samples:
         raise ConfigError(
             "no calibration data",
@@ -104,8 +100,7 @@ def quantize(
             hint="give arrays of real inputs, or ask for random ones by name",
         )
     progress("import", 0, 1)
-    read, refused = read_graph(source)
-    graph = simplify(read)
+    graph, refused = read_graph(source)
     findings = (*refused, *check(graph, config.target, config.bits))
     if findings:
         raise UnsupportedModelError(findings)
@@ -134,6 +129,28 @@ def quantize(
         float_model = FloatModel(graph)
         quality = _compared(model, config.target, simulator, float_model.run, samples, compare)
     return Quantized(model, quant, config, described, quality)
+
+
+def read_graph(source: Path | bytes) -> tuple[Graph, tuple[ModelError, ...]]:
+    """An ONNX model, cleaned and simplified, and why parts of it cannot be taken.
+
+    Raises:
+        ConfigError: the quantizing packages are not installed.
+        ModelError: not an ONNX model.
+    """
+    try:
+        from espdl_hil.frontend.onnx_import import read_graph as read_onnx
+    except ImportError as error:
+        raise _not_installed(error) from error
+    graph, refused = read_onnx(source)
+    return simplify(graph), refused
+
+
+def _not_installed(error: ImportError) -> ConfigError:
+    return ConfigError(
+        f"{error.name} is not installed",
+        hint="quantizing needs an extra: pip install 'espdl-hil[quantize]'",
+    )
 
 
 def with_test_vectors(

@@ -26,6 +26,11 @@ _COUNTER = bytes(range(0x10, 0x20))
 """The initial counter block, fixed by the format: one key must not encrypt two models."""
 
 
+def is_container(data: bytes) -> bool:
+    """Whether ``data`` begins as a model file or a pack does."""
+    return data[:4] in (*_EDL_HEADER_BYTES, *_PACK_TABLE_OFFSET)
+
+
 @dataclass(frozen=True, slots=True)
 class Payload:
     """The flatbuffer of one model, decrypted, and where it starts in the file."""

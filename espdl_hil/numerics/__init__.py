@@ -4,7 +4,7 @@ The law of this package: it knows numbers, not operators and not layouts. The C 
 has its own twin (``hil_num.h``), written apart.
 """
 
-from espdl_hil.numerics.mac import DenseMac, DepthwiseMac, MacParameters, saturating_sums
+from espdl_hil.numerics.mac import DenseMac, DepthwiseMac, Mac, MacParameters, saturating_sums
 from espdl_hil.numerics.rounding import (
     quantize,
     round_float,
@@ -17,6 +17,7 @@ from espdl_hil.numerics.rounding import (
 __all__ = [
     "DenseMac",
     "DepthwiseMac",
+    "Mac",
     "MacParameters",
     "quantize",
     "round_float",

@@ -35,6 +35,11 @@ _REPLAY_ELEMENTS = 1 << 21
 """Products looked at in one go; bounds the memory of the check."""
 
 
+Watcher = Callable[[Floats, Floats, Int64s], None]
+"""Told the sums of products ``[P, N]``, the sums of their magnitudes, and the output channel of
+every accumulator that saturated on the way."""
+
+
 @dataclass(frozen=True, slots=True)
 class MacParameters:
     """One layer as its file stores it, with the filter unpacked.
@@ -63,8 +68,16 @@ class MacParameters:
         return self.taps.dtype
 
 
-class _Mac:
-    """What dense and depthwise layers share: bounds, the choice of type, and the last steps."""
+class Mac:
+    """What dense and depthwise layers share: bounds, the choice of type, and the last steps.
+
+    Attributes:
+        parameters: the layer.
+        accumulators: output channels, the accumulator that sums them, and how many products of
+            one position it adds at a time.
+        bias: as the accumulators load it.
+        watcher: told of every run, see ``Watcher``; set it to look into a layer.
+    """
 
     def __init__(self, parameters: MacParameters, tail_from: int) -> None:
         """Work out once what does not depend on the input.
@@ -75,22 +88,23 @@ class _Mac:
         """
         arithmetic = parameters.arithmetic
         channels = parameters.taps.shape[1]
-        self._parameters = parameters
-        self._accumulators = [
+        self.parameters = parameters
+        self.accumulators = [
             (slice(0, tail_from), arithmetic.lane, 1),
             (slice(tail_from, channels), arithmetic.tail, arithmetic.filter_block),
         ]
         # A bias that does not fit is loaded with its high bits cut off.
-        self._bias = parameters.bias.copy()
-        for part, accumulator, _ in self._accumulators:
-            self._bias[part] = wrap(self._bias[part], accumulator.bits)
+        self.bias = parameters.bias.copy()
+        for part, accumulator, _ in self.accumulators:
+            self.bias[part] = wrap(self.bias[part], accumulator.bits)
         self._reach = np.abs(parameters.taps.astype(np.int64)).sum(axis=0)
         # ~b is -b - 1: unlike -b it exists for the most negative integer.
-        start = np.minimum(np.maximum(self._bias, ~self._bias), _HUGE) + 1
+        start = np.minimum(np.maximum(self.bias, ~self.bias), _HUGE) + 1
         self._start: Int64s = start
-        wrapping = [a.bits for _, a, _ in self._accumulators if a.overflow is Overflow.WRAP]
+        wrapping = [a.bits for _, a, _ in self.accumulators if a.overflow is Overflow.WRAP]
         self._wraps_from = 1 << (min(wrapping, default=64) - 1)
         self._weights: dict[tuple[np.dtype[Any], bool], Floats] = {}
+        self.watcher: Watcher | None = None
 
     def type_for(self, peak: int) -> np.dtype[Any]:
         """The float type in which this layer is exact for inputs up to ``peak`` in magnitude."""
@@ -99,7 +113,7 @@ class _Mac:
             return single
         # A large bias does not matter here: ``_finish`` then adds it to the sums as integers.
         if int(self._reach.max(initial=0)) * peak >= _EXACT[double]:
-            raise ModelError(f"{self._parameters.taps.shape[0]} products per output are too many")
+            raise ModelError(f"{self.parameters.taps.shape[0]} products per output are too many")
         return double
 
     def _largest(self, peak: int) -> int:
@@ -110,7 +124,7 @@ class _Mac:
         """The taps, or their magnitudes, in a float type; kept once made."""
         key = (dtype, magnitude)
         if key not in self._weights:
-            taps = self._parameters.taps.astype(dtype)
+            taps = self.parameters.taps.astype(dtype)
             self._weights[key] = np.abs(taps) if magnitude else taps
         return self._weights[key]
 
@@ -120,7 +134,7 @@ class _Mac:
         The step is how many products of one position are summed before the accumulator adds them.
         """
         found = []
-        for part, accumulator, step in self._accumulators:
+        for part, accumulator, step in self.accumulators:
             if accumulator.overflow is not Overflow.SATURATE:
                 continue
             limit = min(1 << (accumulator.bits - 1), _HUGE)
@@ -131,12 +145,12 @@ class _Mac:
 
     def _finish(self, sums: Floats, peak: int, fixes: list[_Fix]) -> Ints:
         """Bias, shift, saturate and rectify; ``sums [P, N]`` is consumed."""
-        parameters = self._parameters
+        parameters = self.parameters
         if not fixes and self._largest(peak) < min(_EXACT[sums.dtype], self._wraps_from):
             return self._finish_in_float(sums)
         acc = sums.astype(np.int64)
-        acc += self._bias
-        for part, accumulator, _ in self._accumulators:
+        acc += self.bias
+        for part, accumulator, _ in self.accumulators:
             if accumulator.overflow is Overflow.WRAP:
                 acc[:, part] = wrap(acc[:, part], accumulator.bits)
         for fix in fixes:
@@ -146,11 +160,11 @@ class _Mac:
 
     def _finish_in_float(self, acc: Floats) -> Ints:
         """The same steps on floats that hold whole numbers below ``_EXACT``."""
-        parameters = self._parameters
+        parameters = self.parameters
         kind = acc.dtype.type
         shifts = parameters.shifts
         scales = np.ldexp(kind(1.0), -shifts if np.ptp(shifts) else -shifts[:1]).astype(acc.dtype)
-        acc += self._bias.astype(acc.dtype)
+        acc += self.bias.astype(acc.dtype)
         acc *= scales
         if parameters.rounding is Rounding.HALF_UP:
             acc += kind(0.5)
@@ -163,7 +177,8 @@ class _Mac:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return self._parameters.dtype
+        """The integer type of weights, inputs and outputs."""
+        return self.parameters.dtype
 
     def _replayed(
         self,
@@ -175,12 +190,12 @@ class _Mac:
     ) -> list[_Fix]:
         """Replay the outputs at ``(rows, columns)`` that truly leave the accumulator."""
         fixes = []
-        inner = self._parameters.taps.shape[0]
+        inner = self.parameters.taps.shape[0]
         size = max(1, _REPLAY_ELEMENTS // max(1, inner))
         for at in range(0, len(rows), size):
             r, c = rows[at : at + size], columns[at : at + size]
-            terms = _stepped(products(r, c), self._parameters.channels, step)
-            left, values = saturating_sums(self._bias[c], terms, accumulator.bits)
+            terms = _stepped(products(r, c), self.parameters.channels, step)
+            left, values = saturating_sums(self.bias[c], terms, accumulator.bits)
             if left.any():
                 fixes.append(_Fix(r[left], c[left], values))
         return fixes
@@ -195,7 +210,13 @@ class _Fix:
     values: Int64s
 
 
-class DenseMac(_Mac):
+def _columns(fixes: list[_Fix]) -> Int64s:
+    """The output channels of accumulators that saturated, one entry each."""
+    nothing: Int64s = np.zeros(0, dtype=np.int64)
+    return np.concatenate([nothing, *(fix.columns for fix in fixes)])
+
+
+class DenseMac(Mac):
     """A convolution without groups, a Gemm or a MatMul, on patches that hold its inputs."""
 
     def __init__(self, parameters: MacParameters) -> None:
@@ -215,14 +236,17 @@ class DenseMac(_Mac):
         fixes: list[_Fix] = []
         for columns, accumulator, step in self._risky(peak):
             fixes += self._saturated(patches, sums, columns, accumulator, step)
+        if self.watcher is not None:
+            magnitudes = np.abs(patches) @ self._matrix(patches.dtype, magnitude=True)
+            self.watcher(sums, magnitudes, _columns(fixes))
         return self._finish(sums, peak, fixes)
 
     def _saturated(
         self, patches: Floats, sums: Floats, columns: Int64s, accumulator: Accumulator, step: int
     ) -> list[_Fix]:
         magnitudes = np.abs(patches) @ self._matrix(patches.dtype, magnitude=True)[:, columns]
-        rows, within = _may_leave(sums[:, columns], magnitudes, self._bias[columns], accumulator)
-        taps = self._parameters.taps
+        rows, within = _may_leave(sums[:, columns], magnitudes, self.bias[columns], accumulator)
+        taps = self.parameters.taps
 
         def products(r: Int64s, c: Int64s) -> Ints:
             left: Ints = patches[r].astype(np.int64)
@@ -231,7 +255,7 @@ class DenseMac(_Mac):
         return self._replayed(rows, columns[within], accumulator, step, products)
 
 
-class DepthwiseMac(_Mac):
+class DepthwiseMac(Mac):
     """A depthwise convolution: every channel is summed in a lane."""
 
     def __init__(self, parameters: MacParameters) -> None:
@@ -257,6 +281,10 @@ class DepthwiseMac(_Mac):
         fixes: list[_Fix] = []
         for columns, accumulator, step in self._risky(peak):
             fixes += self._saturated(taps_of, flat, columns, accumulator, step)
+        if self.watcher is not None:
+            terms = (np.abs(taps_of(t) * weights[t]) for t in range(len(weights)))
+            magnitudes = sum(terms, start=np.zeros_like(sums)).reshape(flat.shape)
+            self.watcher(flat, magnitudes, _columns(fixes))
         return self._finish(flat, peak, fixes).reshape(sums.shape)
 
     def _saturated(
@@ -267,14 +295,14 @@ class DepthwiseMac(_Mac):
         accumulator: Accumulator,
         step: int,
     ) -> list[_Fix]:
-        taps = self._parameters.taps
+        taps = self.parameters.taps
         inputs = np.stack(
             [taps_of(t)[..., columns].reshape(-1, len(columns)) for t in range(len(taps))]
         )
         magnitudes = np.zeros_like(inputs[0])
         for t, weights in enumerate(np.abs(taps[:, columns].astype(np.int64))):
             magnitudes += np.abs(inputs[t]) * weights.astype(inputs.dtype)
-        rows, within = _may_leave(sums[:, columns], magnitudes, self._bias[columns], accumulator)
+        rows, within = _may_leave(sums[:, columns], magnitudes, self.bias[columns], accumulator)
         position = np.zeros(taps.shape[1], dtype=np.int64)
         position[columns] = np.arange(len(columns))
 

@@ -1,0 +1,17 @@
+"""What a model will do on a target, said before anything is flashed."""
+
+from espdl_hil.analysis.findings import Finding, Severity
+from espdl_hil.analysis.headroom import LayerHeadroom, headroom
+from espdl_hil.analysis.memory import MemoryEstimate, estimate_memory
+from espdl_hil.analysis.preflight import findings_of, preflight
+
+__all__ = [
+    "Finding",
+    "LayerHeadroom",
+    "MemoryEstimate",
+    "Severity",
+    "estimate_memory",
+    "findings_of",
+    "headroom",
+    "preflight",
+]
