@@ -8,11 +8,13 @@
 #   make venv            only the virtual environment with everything for development
 #   make clean           forget builds and the demo; keeps the virtual environment
 #
-# VENV= puts the virtual environment elsewhere, PYTHON= makes it with another Python.
+# VENV= puts the virtual environment elsewhere, PYTHON= makes it with another Python; WORKERS= says how
+# many processes run the tests, PYTEST_ARGS= goes to pytest.
 
 VENV ?= .venv
 PYTHON ?= python3
 PYTEST_ARGS ?=
+WORKERS ?= auto
 SEED ?= 1
 CASES ?= 400
 
@@ -56,7 +58,7 @@ demo: $(VENV)/.quantize
 	    --hil-report $(DEMO) --junitxml $(DEMO)/junit.xml
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
