@@ -56,6 +56,10 @@ class FloatModel:
         """Evaluate one sample: arrays of the graph's input shapes, float32."""
         values: dict[str, Array] = {name: inputs[name] for name in self._given}
         if self._session is not None:
-            feed = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+            # ONNX Runtime forgets inputs that nothing reads, and then refuses them.
+            feed = {
+                given.name: np.ascontiguousarray(inputs[given.name])
+                for given in self._session.get_inputs()
+            }
             values.update(zip(self._computed, self._session.run(self._computed, feed), strict=True))
         return values

@@ -63,7 +63,7 @@ def read_graph(source: Path | bytes) -> tuple[Graph, tuple[ModelError, ...]]:
     types = _types(model, constants, findings)
     scope = Scope(opset=opset, constants=constants, types=types)
     nodes: list[Node] = []
-    for raw in _raw_nodes(model.graph.node, opset):
+    for raw in _raw_nodes(model.graph, opset):
         findings += _unsupported_types(raw, scope)
         for simple in _rewritten(raw, scope, findings):
             node = _parsed(simple, scope, findings)
@@ -71,6 +71,11 @@ def read_graph(source: Path | bytes) -> tuple[Graph, tuple[ModelError, ...]]:
                 nodes.append(node)
     inputs = [value.name for value in model.graph.input if value.name not in constants]
     outputs = [value.name for value in model.graph.output]
+    findings += [
+        ModelError("the graph output is an input, or depends on no input", value=name)
+        for name in outputs
+        if name in constants or name in inputs
+    ]
     if findings:
         computed = {value for node in nodes for value in node.outputs}
         outputs = [value for value in outputs if value in computed]
@@ -159,9 +164,10 @@ def _dtype(elem_type: int) -> DType:
         return DType.UNDEFINED
 
 
-def _raw_nodes(protos: Iterable[onnx.NodeProto], opset: int) -> Iterable[OnnxNode]:
-    protos = tuple(protos)
-    for index, proto in enumerate(protos):
+def _raw_nodes(graph: onnx.GraphProto, opset: int) -> Iterable[OnnxNode]:
+    read = {value for node in graph.node for value in node.input}
+    read.update(value.name for value in graph.output)
+    for index, proto in enumerate(graph.node):
         attributes: dict[str, Attribute] = {}
         for attribute in proto.attribute:
             converted = _attribute(attribute)
@@ -172,21 +178,18 @@ def _raw_nodes(protos: Iterable[onnx.NodeProto], opset: int) -> Iterable[OnnxNod
             op_type=proto.op_type,
             domain="" if proto.domain == "ai.onnx" else proto.domain,
             inputs=tuple(proto.input),
-            outputs=_needed_outputs(proto, protos, opset),
+            outputs=_needed_outputs(proto, read, opset),
             attributes=attributes,
         )
 
 
-def _needed_outputs(
-    proto: onnx.NodeProto, protos: Sequence[onnx.NodeProto], opset: int
-) -> tuple[str, ...]:
+def _needed_outputs(proto: onnx.NodeProto, read: set[str], opset: int) -> tuple[str, ...]:
     """The outputs without trailing optional ones that nobody reads."""
     outputs = list(proto.output)
     if len(outputs) > 1 and not proto.domain and onnx.defs.has(proto.op_type, opset):
         formal = onnx.defs.get_schema(proto.op_type, opset).outputs
         optional = onnx.defs.OpSchema.FormalParameterOption.Optional
-        read = {value for other in protos for value in other.input}
-        while len(outputs) > 1 and len(outputs) <= len(formal):
+        while 1 < len(outputs) <= len(formal):
             if formal[len(outputs) - 1].option != optional or outputs[-1] in read:
                 break
             outputs.pop()
@@ -266,6 +269,15 @@ def _parsed(raw: OnnxNode, scope: Scope, findings: list[ModelError]) -> Node | N
         op = kind.from_attributes(attributes)
     except ModelError as finding:
         findings.append(finding)
+        return None
+    if all(value in scope.constants for value in raw.inputs if value):
+        findings.append(
+            ModelError(
+                f"{raw.op_type} depends on no input",
+                node=raw.name,
+                hint="let the application hold constants, or fold them before the export",
+            )
+        )
         return None
     for index in kind.traits.index_inputs:
         value = raw.inputs[index] if index < len(raw.inputs) else ""

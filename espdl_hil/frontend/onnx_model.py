@@ -114,10 +114,15 @@ def _fix_inputs(model: onnx.ModelProto) -> None:
 
 def _clean(model: onnx.ModelProto) -> onnx.ModelProto:
     """Fold constants and infer every shape; what the library cannot handle stays for findings."""
+    inputs = list(model.graph.input)
     try:
         model = onnxslim.slim(model, no_shape_infer=False)
     except Exception as error:  # any failure of the clean-up leaves us the original
         _LOG.info("onnxslim left the model as it is: %s", error)
+    # An input that nothing reads is still part of the model's interface.
+    parameters = {tensor.name for tensor in model.graph.initializer}
+    kept = {value.name for value in model.graph.input} | parameters
+    model.graph.input.extend(value for value in inputs if value.name not in kept)
     try:
         return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     except shape_inference.InferenceError as error:

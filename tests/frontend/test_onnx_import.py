@@ -165,3 +165,16 @@ def test_the_graph_computes_what_the_file_says(opset, body):
 def test_an_old_softmax_over_several_axes_is_refused_with_the_way_out():
     with pytest.raises(UnsupportedModelError, match=r"axis=1(.|\n)*opset 13"):
         graph_of("g (float[1,10,4] x) => (float y) { y = Softmax(x) }", opset=11)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "g (float[1,4] x) => (float y, float z) <float[2] c = {1.0,2.0}>"
+        " { y = Relu(x) z = Identity(c) }",
+        "g (float[1,4] x) => (float x) { y = Relu(x) }",
+    ],
+)
+def test_outputs_that_are_not_computed_are_refused(body):
+    with pytest.raises(UnsupportedModelError, match="depends on no input"):
+        graph_of(body)

@@ -160,6 +160,20 @@ PRODUCTS = {
     " y = Mul(a, b) }",
     "conv1d_add": "g (float[1,8,16] x, float[8,8,3] w, float[8,1] a) => (float y)"
     " { t = Conv(x, w) u = Relu(t) y = Add(u, a) }",
+    "shared_weights": "g (float[1,8] x, float[8,8] w, float[8] b) => (float y)"
+    " { t = Gemm(x, w, b) u = Relu(t) v = Gemm(u, w, b) y = Relu(v) }",
+    "shared_constant": "g (float[1,4,5,5] x, float[6,4,1,1] w, float[6,1,1] c) => (float y, float z)"
+    " { t = Conv(x, w) y = Mul(t, c) u = Add(t, c) z = Relu(u) }",
+    "inner_value_is_output": "g (float[1,4,5,5] x, float[6,4,1,1] w, float[6] b) =>"
+    " (float t, float y) { t = Conv(x, w, b) y = Relu(t) }",
+    "output_of_two_readers": "g (float[1,4,5,5] x, float[6,4,1,1] w) => (float r, float f)"
+    " { t = Conv(x, w) r = Relu(t) f = Flatten(r) }",
+    "unread_input": "g (float[1,8] x, float[1,3] x2, float[8,8] w) => (float y)"
+    " { y = MatMul(x, w) }",
+    "no_float_left": "g (float[1,8] x, float[8,4] w) => (float y) { t = MatMul(x, w)"
+    " s = Softmax(t) y = Flatten(s) }",
+    "softmax_sum": "g (float[1,8] x, float[8,4] w) => (float y) { t = MatMul(x, w)"
+    " s = Softmax(t) y = Add(s, t) }",
     "prelu_channels": "g (float[1,16,6,6] x, float[16,16,1,1] w, float[16,1,1] a) => (float y)"
     " { t = Conv(x, w) y = PRelu(t, a) }",
 }
