@@ -3,7 +3,7 @@
 #   make demo            quantize the examples, flash three virtual boards, run, report
 #   make test            the whole test suite
 #   make check           format, lint, types, import layers, C format
-#   make agreement       a larger seeded comparison of simulator and C engine (SEED=, CASES=)
+#   make agreement       a larger seeded comparison of simulator and C engine (SEED=, EXECUTIONS=)
 #   make firmware-host   the host builds of the firmware, with and without sanitizers
 #   make venv            only the virtual environment with everything for development
 #   make clean           forget builds and the demo; keeps the virtual environment
@@ -16,7 +16,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 WORKERS ?= auto
 SEED ?= 1
-CASES ?= 400
+EXECUTIONS ?= 20000
 
 BUILD := build
 DEMO := $(BUILD)/demo
@@ -68,7 +68,7 @@ check: $(VENV)/.dev
 	find firmware -name '*.[ch]' -print0 | xargs -0 $(BIN)/clang-format --dry-run --Werror
 
 agreement: $(VENV)/.dev
-	ESPDL_HIL_SEED=$(SEED) ESPDL_HIL_CASES=$(CASES) $(BIN)/python -m pytest tests/agreement
+	$(BIN)/python -m tests.agreement.twins --seed $(SEED) --executions $(EXECUTIONS)
 
 firmware-host:
 	$(MAKE) -C firmware OUT=$(CURDIR)/$(BUILD)/host
