@@ -102,7 +102,7 @@ def conv(rng: np.random.Generator, target: Target, bits: int) -> RandomModel:
 
 def gemm(rng: np.random.Generator, target: Target, bits: int) -> RandomModel:
     """A fully connected layer, long enough to saturate narrow lanes."""
-    inner, channels = int(rng.choice([*CHANNELS, 64, 100])), int(rng.choice(CHANNELS))
+    inner, channels = int(rng.choice([*CHANNELS, 64, 100, 300])), int(rng.choice(CHANNELS))
     weights = integers(rng, (inner, channels), bits)
     x_exp, w_exp, y_exp = _mac_exponents(rng, channels, bits, target)
     packed = pack_filter(weights, FilterKind.GEMM, target.mac[bits].filter_block)
@@ -132,7 +132,7 @@ def gemm(rng: np.random.Generator, target: Target, bits: int) -> RandomModel:
 
 def matmul(rng: np.random.Generator, target: Target, bits: int) -> RandomModel:
     """MatMul of up to four axes; the right side is packed, a constant or computed at run time."""
-    inner, channels = int(rng.choice([*CHANNELS, 64])), int(rng.choice(CHANNELS))
+    inner, channels = int(rng.choice([*CHANNELS, 64, 200])), int(rng.choice(CHANNELS))
     batch = tuple(int(n) for n in rng.integers(1, 4, int(rng.integers(0, 3))))
     kept = int(rng.integers(len(batch) + 1))  # axes that the right side has too
     right = tuple(1 if rng.integers(4) == 0 else n for n in batch[kept:])
