@@ -106,6 +106,8 @@ class Target:
         mac: arithmetic by integer width in bits (8, 16).
         prelu: per-channel PRelu by integer width in bits.
         requantize: limits of the vector kernels; ``None`` where floats compute exactly.
+        resize_rounds: whether the nearest Resize kernel says how its right shift rounds; otherwise
+            the rounding is left over from whatever ran before it.
         chip_id: the chip identifier in the application image header (esptool's numbering).
         idf_target: the ESP-IDF target name.
         metadata_names: values of the file metadata key ``target`` that mean this target.
@@ -119,6 +121,7 @@ class Target:
     mac: Mapping[int, MacArithmetic]
     prelu: Mapping[int, NegativeSlope]
     requantize: RequantizeLimits | None
+    resize_rounds: bool
     chip_id: int
     idf_target: str
     metadata_names: tuple[str, ...]
@@ -159,6 +162,7 @@ def _plain(name: str, chip_id: int) -> Target:
         ),
         prelu=MappingProxyType({8: _FLOORS, 16: _FLOORS}),
         requantize=None,
+        resize_rounds=True,
         chip_id=chip_id,
         idf_target=name,
         metadata_names=(name, "c"),
@@ -214,6 +218,7 @@ def _p4_like(name: str, chip_id: int) -> Target:
         mac=_P4_MAC,
         prelu=MappingProxyType({8: _ROUNDS, 16: _FLOORS}),
         requantize=RequantizeLimits(narrow=14, widen=14, shrink=14, whole_blocks=False),
+        resize_rounds=False,
         chip_id=chip_id,
         idf_target=name,
         metadata_names=(name,),
@@ -236,6 +241,7 @@ TARGETS: tuple[Target, ...] = (
         mac=_S3_MAC,
         prelu=MappingProxyType({8: _ROUNDS, 16: _FLOORS_AND_WRAPS}),
         requantize=RequantizeLimits(narrow=6, widen=14, shrink=4, whole_blocks=True),
+        resize_rounds=True,
         chip_id=9,
         idf_target="esp32s3",
         metadata_names=("esp32s3",),

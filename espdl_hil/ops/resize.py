@@ -197,6 +197,12 @@ def _rescaled(values: Array, x: Operand, output: ValueInfo, at: Execution) -> Ar
     if at.target.vector:
         if shift < -_LARGEST_LEFT:
             raise ModelError(f"the output's exponent is smaller by {-shift}: right up to 6")
+        if shift > 0 and not at.target.resize_rounds:
+            raise ModelError(
+                f"the output's exponent is larger by {shift}: the vector kernel of "
+                f"{at.target.name} rounds as the kernel before it did",
+                hint="give input and output one exponent",
+            )
         return saturate(shift_round(values.astype(np.int64), shift, at.target.rounding), np.int8)
     scaled = values.astype(np.float32) * scale_of(-shift)
     whole = round_float(scaled, at.target.rounding).astype(np.int64)
