@@ -4,6 +4,7 @@
 #   make test            the whole test suite
 #   make check           format, lint, types, import layers, C format
 #   make agreement       a larger seeded comparison of simulator and C engine (SEED=, EXECUTIONS=)
+#   make support         write docs/support.md again, from what golden data and random models show
 #   make firmware-host   the host builds of the firmware, with and without sanitizers
 #   make venv            only the virtual environment with everything for development
 #   make clean           forget builds and the demo; keeps the virtual environment
@@ -24,7 +25,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check agreement firmware-host venv format clean
+.PHONY: help demo test check agreement support firmware-host venv format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -69,6 +70,9 @@ check: $(VENV)/.dev
 
 agreement: $(VENV)/.dev
 	$(BIN)/python -m tests.agreement.twins --seed $(SEED) --executions $(EXECUTIONS)
+
+support: $(VENV)/.dev
+	$(BIN)/python -m tools.support_table
 
 firmware-host:
 	$(MAKE) -C firmware OUT=$(CURDIR)/$(BUILD)/host
