@@ -155,7 +155,7 @@ def clip(rng: np.random.Generator, target: Target, bits: int) -> RandomModel:
     low, high = np.sort(elements(rng, (2,), bits))
     kind = x_dtype = low.dtype.str
     given = [("low", low), ("high", high)]
-    present = int(rng.integers(4)) if bits != FLOAT else 3
+    present = int(rng.integers(4))
     parameters = [
         index_tensor(name, [value], kind)
         for index, (name, value) in enumerate(given)

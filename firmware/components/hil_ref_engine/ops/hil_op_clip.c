@@ -1,8 +1,9 @@
 /*
  * Clip: bounds are raw integers at the input's exponent; then rescaled to the output's.
  *
- * int8 with a table: the table decides. Without bounds: a requantization. Source: ESP-DL 12c0616
- * dl_module_clip.hpp.
+ * int8 with a table: the table decides. Without bounds: a requantization, with its limits. A float
+ * Clip without a lower bound is refused: the board takes the smallest positive float for it.
+ * Source: ESP-DL 12c0616 dl_module_clip.hpp.
  */
 #include <float.h>
 
@@ -17,6 +18,14 @@ static hil_status_t prepare(hil_op_context_t *op)
         if (bound != NULL && (bound->dtype != hil_op_input(op, 0)->dtype || bound->count != 1)) {
             HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "a bound is not one number of the input's type");
         }
+    }
+    const hil_value_t *input = hil_op_input(op, 0);
+    const hil_unary_t *unary = op->node->data;
+    if (op->node->input_count == 1 && unary->table == NULL) {
+        return hil_requantize_check(op, input, hil_op_output(op, 0));
+    }
+    if (op->node->input_count > 1 && input->dtype == HIL_FLOAT && hil_op_input(op, 1) == NULL) {
+        HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "float without a lower bound: negatives would be lost");
     }
     return HIL_OK;
 }
@@ -40,8 +49,7 @@ static void clip_floats(hil_op_context_t *op, const hil_value_t *low, const hil_
     const hil_value_t *input = hil_op_input(op, 0);
     const float *x = input->data;
     float *y = hil_op_output_data(op, 0);
-    /* The board takes the smallest positive float for a missing lower bound. */
-    float least = low == NULL ? FLT_MIN : *(const float *)low->data;
+    float least = *(const float *)low->data;
     float most = high == NULL ? FLT_MAX : *(const float *)high->data;
     for (uint32_t i = 0; i < input->count; i++) {
         y[i] = x[i] < least ? least : x[i] > most ? most : x[i];
