@@ -21,15 +21,9 @@
 #include "hil_server.h"
 
 #define ENGINE_REFERENCE 0
-#define LATENCIES 4096
 #define LOWEST_BAUD 300u
 #define HIGHEST_BAUD 5000000u
 #define TICK_MS 100
-
-/* Shares of the memory; the engine's arena takes the rest. */
-#define INPUTS_SHARE 8
-#define CAPTURES_SHARE 8
-#define ROWS_SHARE 16
 
 typedef struct {
     hil_options_t options;
@@ -42,7 +36,7 @@ typedef struct {
     hil_engine_t engine;
     hil_engine_t faulty_engine; /* what the server sees: `engine` under the faults */
     hil_server_engine_t engines[1];
-    uint32_t latencies[LATENCIES];
+    uint32_t latencies[HIL_RUNNER_LATENCIES];
     hil_server_t server;
 } runner_t;
 
@@ -83,32 +77,14 @@ static void port_reboot(void *user)
 
 /* --- Memory ------------------------------------------------------------------------------- */
 
-static size_t share(size_t whole, size_t part)
+static bool take_memory(hil_server_config_t *config, size_t psram)
 {
-    return whole / part / 16 * 16;
-}
-
-/* Cuts the board's memory up; the pieces are 16-byte aligned. */
-static bool cut_memory(hil_server_config_t *config, size_t psram)
-{
-    size_t inputs = share(psram, INPUTS_SHARE);
-    size_t captures = share(psram, CAPTURES_SHARE);
-    size_t rows = share(psram, ROWS_SHARE);
-    uint8_t *memory = aligned_alloc(16, psram / 16 * 16);
+    size_t size = psram / 16 * 16;
+    uint8_t *memory = aligned_alloc(16, size);
     if (memory == NULL) {
         return false;
     }
-    config->inputs = memory;
-    config->inputs_size = inputs;
-    memory += inputs;
-    config->captures = memory;
-    config->captures_size = captures;
-    memory += captures;
-    config->rows = (hil_row_t *)(void *)memory;
-    config->row_capacity = (uint32_t)(rows / sizeof(hil_row_t));
-    memory += rows;
-    config->arena = memory;
-    config->arena_size = psram / 16 * 16 - inputs - captures - rows;
+    hil_settings_cut_memory(config, memory, size);
     return true;
 }
 
@@ -117,7 +93,7 @@ static bool cut_memory(hil_server_config_t *config, size_t psram)
 /* What a chip says before its application speaks frames. */
 static void print_banner(runner_t *runner)
 {
-    const hil_identity_t *identity = &runner->options.identity;
+    const hil_identity_t *identity = &runner->options.settings.identity;
     char text[512];
     int size = snprintf(text, sizeof(text),
                         "\r\nESP-ROM:%s (virtual)\r\n"
@@ -134,8 +110,7 @@ static void print_banner(runner_t *runner)
 static bool start(runner_t *runner)
 {
     hil_options_t *options = &runner->options;
-    options->identity.window = HIL_LINE_WINDOW;
-    options->identity.chunk_size = HIL_CHUNK_MAX;
+    const hil_settings_t *settings = &options->settings;
     hil_server_config_t config = {
         .port =
             {
@@ -146,17 +121,17 @@ static bool start(runner_t *runner)
                 .set_baud = port_set_baud,
                 .reboot = port_reboot,
             },
-        .identity = options->identity,
+        .identity = settings->identity,
         .store = &runner->store,
         .inflate = &runner->inflate,
         .engines = runner->engines,
         .engine_count = 1,
-        .kernels = options->kernels,
+        .kernels = settings->kernels,
         .latencies = runner->latencies,
-        .latency_capacity = LATENCIES,
+        .latency_capacity = HIL_RUNNER_LATENCIES,
     };
-    if (!hil_file_flash_open(&runner->flash, options->flash_path, options->store_offset,
-                             options->store_size)) {
+    if (!hil_file_flash_open(&runner->flash, settings->flash_path, settings->store_offset,
+                             settings->store_size)) {
         return false;
     }
     hil_flash_t flash = hil_file_flash_face(&runner->flash);
@@ -164,12 +139,12 @@ static bool start(runner_t *runner)
         fputs("hil_runner: cannot mount the model store\n", stderr);
         return false;
     }
-    if (!cut_memory(&config, options->psram_bytes) || !hil_line_open(&runner->line)) {
+    if (!take_memory(&config, settings->psram_bytes) || !hil_line_open(&runner->line)) {
         perror("hil_runner");
         return false;
     }
     hil_ref_engine_init(&runner->engine, &runner->reference);
-    hil_faults_begin(&options->faults, &runner->line, options->kernels, &runner->reference,
+    hil_faults_begin(&options->faults, &runner->line, settings->kernels, &runner->reference,
                      &runner->engine, &runner->faulty_engine);
     runner->engines[0] =
         (hil_server_engine_t){.id = ENGINE_REFERENCE, .engine = &runner->faulty_engine};

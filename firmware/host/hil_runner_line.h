@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 #include "hil_frame.h"
-
-#define HIL_LINE_WINDOW 8
+#include "hil_runner_settings.h"
 
 typedef struct {
     uint8_t received[HIL_LINE_WINDOW * HIL_FRAME_MAX];

@@ -3,18 +3,12 @@
 #define HIL_RUNNER_OPTIONS_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
-#include "hil_server.h"
 #include "hil_runner_faults.h"
+#include "hil_runner_settings.h"
 
 typedef struct {
-    hil_identity_t identity;
-    hil_kernels_t kernels;
-    const char *flash_path;
-    uint32_t store_offset;
-    uint32_t store_size;
-    uint32_t psram_bytes;
+    hil_settings_t settings;
     hil_faults_t faults;
 } hil_options_t;
 
