@@ -25,6 +25,7 @@ from espdl_hil.ops.sigmoid import logistic
 
 _SIGMOID_BOUND = np.float32(6.3)
 _TANH_BOUND = np.float32(3.5)
+_FINEST_GATE = -15
 _LARGEST_SHIFT = 31  # upstream forms 1 << shift in 32 bits
 
 
@@ -110,11 +111,15 @@ class Recurrent(Operator):
         direction = attributes.text("direction", "forward")
         if direction not in ("forward", "bidirectional"):
             raise attributes.unsupported("direction", direction, "forward or bidirectional")
+        gate_exponent = attributes.integer("gate_exponent", -8)
+        if not _FINEST_GATE <= gate_exponent <= 0:
+            allowed = f"{_FINEST_GATE} to 0: gates are int16"
+            raise attributes.unsupported("gate_exponent", gate_exponent, allowed)
         return (
             attributes.integer("hidden_size"),
             direction,
             attributes.integer("layout", 0),
-            attributes.integer("gate_exponent", -8),
+            gate_exponent,
         )
 
     def to_attributes(self) -> Mapping[str, Attribute]:

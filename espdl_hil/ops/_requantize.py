@@ -45,7 +45,7 @@ def assigned(x: Operand, output: ValueInfo, at: Execution) -> Array:
     """
     wanted = output.dtype.numpy
     source = x.array
-    if source.dtype == wanted and (source.dtype.kind == "f" or x.exponent == output.exponent):
+    if source.dtype == wanted and x.exponent == output.exponent:
         return source
     if source.dtype.kind == "f" and str(wanted) in _QUANTIZED:
         # The scale is a float32 also where the elements are double.

@@ -56,7 +56,8 @@ class Pad(Operator):
     @classmethod
     def from_attributes(cls, attributes: Attributes) -> Pad:
         """Parse."""
-        mode = attributes.text("mode", "constant")
+        # ONNX has a default, the runtime aborts without the attribute.
+        mode = attributes.text("mode", "constant" if attributes.opset is not None else None)
         if mode not in _NUMPY_MODE:
             raise attributes.unsupported("mode", mode, "constant, edge or reflect")
         return cls(mode)
@@ -102,6 +103,11 @@ class Pad(Operator):
             raise ModelError(f"negative pads {list(pads)}", hint="use Slice to remove elements")
         widths = list(zip(pads[:rank], pads[rank:], strict=True))
         mode = _NUMPY_MODE[self.mode]
+        if mode == "reflect" and any(max(w) >= n for w, n in zip(widths, array.shape, strict=True)):
+            raise ModelError(
+                f"pads {list(pads)} reflect more than there is of {list(array.shape)}",
+                hint="pads of mode reflect are shorter than their axes",
+            )
         if mode != "constant":
             return (np.pad(array, widths, mode=mode),)
         value = inputs[2] if len(inputs) > 2 else None

@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from espdl_hil.errors import ModelError
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, Operand, Traits
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._newton import root
 from espdl_hil.ops._reduce import Reduction, reducing, running_sum
+
+_LARGEST_EXPONENT = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class ReduceL2(Reduction):
         """Sum exactly, then take ESP-DL's Newton root in float32."""
         if groups.dtype.kind == "f":
             return root(running_sum(groups * groups))
+        if abs(x.exponent) > _LARGEST_EXPONENT:
+            raise ModelError(
+                f"input exponent {x.exponent}: ESP-DL shifts 1 by twice of it in 32 bits",
+                hint=f"exponents are right up to {_LARGEST_EXPONENT}; use int8, or scale the input",
+            )
         total = (groups.astype(np.int64) ** 2).sum(axis=-1).astype(np.float32)
         length = root(total * scale_of(2 * x.exponent))
         return quantize(length * scale_of(-output.exponent), output.dtype.numpy, at.target.rounding)

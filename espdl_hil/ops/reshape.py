@@ -58,6 +58,8 @@ class Reshape(Operator):
         array, wanted = required(inputs, 0).array, integers(required(inputs, 1))
         if any(n == 0 and (self.allowzero or i >= array.ndim) for i, n in enumerate(wanted)):
             raise ModelError(f"shape {list(wanted)} has no elements")
+        if min(wanted, default=0) < -1:
+            raise ModelError(f"shape {list(wanted)}: a length is -1 or not negative")
         shape = [array.shape[i] if n == 0 else n for i, n in enumerate(wanted)]
         try:
             return (array.reshape(shape),)

@@ -47,6 +47,8 @@ class Squeeze(Plain):
         if axes is None:
             return (array.reshape([n for n in array.shape if n != 1]),)
         dropped = {normal_axis(axis, array.ndim) for axis in axes}
+        if len(dropped) != len(axes):
+            raise ModelError(f"axes {list(axes)} name an axis twice")
         if any(array.shape[axis] != 1 for axis in dropped):
             raise ModelError(f"axes {sorted(dropped)} of {list(array.shape)} are not of length 1")
         return (array.reshape([n for i, n in enumerate(array.shape) if i not in dropped]),)

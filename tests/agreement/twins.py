@@ -20,11 +20,12 @@ from espdl_hil.espdl import write
 from espdl_hil.ir.types import Array
 from espdl_hil.simulator import Simulator
 from espdl_hil.targets import Target, target_named
-from tests.support.random_models import FAMILIES, FLOAT, Family, RandomModel
+from tests.support.random_models import FAMILIES, FLOAT, Family, RandomModel, mutated
 from tests.support.reference_engine import ReferenceEngine
 
 KERNEL_FAMILIES = ("esp32", "esp32s3", "esp32p4")
 FLOAT_TOLERANCE = 2e-5
+_MUTANT = 0x6D757461  # so that a change does not repeat the dice of its model
 
 Key = tuple[str, str, int]
 """Operator, target, width (``FLOAT`` for float32)."""
@@ -113,7 +114,7 @@ def compare_one(case: RandomModel, target: Target, tally: Tally, seed: str) -> N
 
 
 def agree(seed: int, rounds: int, families: Sequence[Family] = FAMILIES) -> Tally:
-    """Run ``rounds`` random models of every family, target and width.
+    """Run ``rounds`` random models of every family, target and width, half of them changed too.
 
     A model's numbers follow from ``(seed, family's name, target, width, index)`` alone, so that a
     finding stays reproducible when families are added.
@@ -127,6 +128,9 @@ def agree(seed: int, rounds: int, families: Sequence[Family] = FAMILIES) -> Tall
                     path = (seed, target_index, bits, index)
                     case = make(family, path)
                     compare_one(case, target, tally, f"{family.__name__} {path}")
+                    if index % 2:
+                        changed = mutated(np.random.default_rng((_MUTANT, *path)), case)
+                        compare_one(changed, target, tally, f"{family.__name__} {path} mutated")
     return tally
 
 

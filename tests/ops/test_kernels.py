@@ -141,7 +141,12 @@ def test_nearest_resize_is_the_kernel_or_refused() -> None:
             parameters,
             mode="nearest",
         )
-        wrong.append(_refused_or_equal(entry, expected, run))
+        if "y_vxrm6" in entry and not np.array_equal(entry["y_vxrm0"], entry["y_vxrm6"]):
+            # The kernel rounds as whatever ran before it left the register.
+            with pytest.raises(ModelError, match="rounds as the kernel before it did"):
+                run()
+        else:
+            wrong.append(_refused_or_equal(entry, expected, run))
     assert not any(wrong), "\n".join(filter(None, wrong))
 
 

@@ -77,30 +77,25 @@ static hil_status_t prepare_bias(hil_op_context_t *op, hil_mac_t *mac, const hil
     return HIL_OK;
 }
 
-/* The shift that the register makes of `shift`: its field is 5 or 6 bits wide. */
-static int32_t register_shift(const hil_mac_t *mac, int32_t shift, bool in_lane)
+/* The largest shift that fits the register's field, which has 5 or 6 bits. */
+static int32_t largest_shift(const hil_mac_t *mac, bool in_lane)
 {
-    int32_t field = mac->dtype == HIL_INT8 && in_lane ? 31 : 63;
-    switch (mac->kernels) {
-    case HIL_KERNELS_S3:
-        /* Half up is made as: shift by one less, add one, shift by one. */
-        return shift == 0 ? 0 : ((shift - 1) & field) + 1;
-    case HIL_KERNELS_P4:
-        return shift & field;
-    case HIL_KERNELS_C:
-        break;
+    if (mac->dtype != HIL_INT8 || !in_lane || mac->kernels == HIL_KERNELS_C) {
+        return 63;
     }
-    return shift;
+    /* Half up is made on the S3 as: shift by one less, add one, shift by one. */
+    return mac->kernels == HIL_KERNELS_S3 ? 32 : 31;
 }
 
-static hil_status_t check_shift(hil_op_context_t *op, int32_t shift)
+static hil_status_t check_shift(hil_op_context_t *op, const hil_mac_t *mac, int32_t shift,
+                                bool in_lane)
 {
     if (shift < 0 && op->kernels != HIL_KERNELS_C) {
         HIL_FAIL(op, HIL_ERR_UNSUPPORTED,
                  "negative shift: output exponent below input plus filter exponent");
     }
-    if (shift > 63) {
-        HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "shift above 63 bits");
+    if (shift > largest_shift(mac, in_lane)) {
+        HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "shift beyond the field of the shift register");
     }
     return HIL_OK;
 }
@@ -110,9 +105,8 @@ static hil_status_t prepare_shifts(hil_op_context_t *op, hil_mac_t *mac, const h
     int32_t base = hil_op_output(op, 0)->exponent - hil_op_input(op, 0)->exponent;
     if (filter->exponents.count <= 1) {
         int32_t shift = base - filter->exponent;
-        HIL_TRY(check_shift(op, shift));
-        mac->shift = register_shift(mac, shift, true);
-        mac->tail_shift = register_shift(mac, shift, false);
+        HIL_TRY(check_shift(op, mac, shift, hil_mac_lane_channels(mac) > 0));
+        mac->shift = shift;
         return HIL_OK;
     }
     if (op->kernels != HIL_KERNELS_P4) {
@@ -125,8 +119,8 @@ static hil_status_t prepare_shifts(hil_op_context_t *op, hil_mac_t *mac, const h
     for (uint32_t n = 0; n < mac->output_channels; n++) {
         int32_t exponent;
         HIL_TRY(hil_op_exponent(op, filter, n, &exponent));
-        HIL_TRY(check_shift(op, base - exponent));
-        shifts[n] = (uint8_t)register_shift(mac, base - exponent, n < hil_mac_lane_channels(mac));
+        HIL_TRY(check_shift(op, mac, base - exponent, n < hil_mac_lane_channels(mac)));
+        shifts[n] = (uint8_t)(base - exponent);
     }
     mac->shifts = shifts;
     return HIL_OK;

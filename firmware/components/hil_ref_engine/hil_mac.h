@@ -36,8 +36,7 @@ typedef struct {
     uint32_t lanes;        /* output channels per filter block: 16, 8; 1 on the c family */
     bool exact;            /* proven: no lane can leave its accumulator */
     const int64_t *bias;   /* [output_channels], cut to what the accumulator loads; NULL: zeros */
-    int32_t shift;         /* of channels in lanes; negative on the c family: shift left */
-    int32_t tail_shift;    /* of channels in the scalar accumulator */
+    int32_t shift;         /* negative on the c family: shift left */
     const uint8_t *shifts; /* [output_channels] where they differ, else NULL */
 } hil_mac_t;
 

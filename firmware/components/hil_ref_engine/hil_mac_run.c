@@ -46,9 +46,7 @@ static int64_t shifted(const hil_mac_t *mac, int64_t sum, int32_t shift)
 static void finish(const hil_mac_t *mac, uint32_t channel, int64_t sum, void *output,
                    uint32_t index)
 {
-    int32_t shift = mac->shifts != NULL                    ? mac->shifts[channel]
-                    : channel < hil_mac_lane_channels(mac) ? mac->shift
-                                                           : mac->tail_shift;
+    int32_t shift = mac->shifts != NULL ? mac->shifts[channel] : mac->shift;
     int64_t value =
         hil_clamp_s64(shifted(mac, sum, shift), hil_int_min(mac->dtype), hil_int_max(mac->dtype));
     if (mac->relu && value < 0) {

@@ -13,7 +13,11 @@ static hil_status_t prepare(hil_op_context_t *op)
         HIL_FAIL(op, HIL_ERR_MEMORY, "arena too small for the graph");
     }
     op->node->data = axis;
-    HIL_TRY(hil_op_axis(op, hil_op_int(op, "axis", 0), first->rank, axis));
+    int64_t written = hil_op_int(op, "axis", INT64_MAX);
+    if (written == INT64_MAX) {
+        HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "no axis: the board has no default");
+    }
+    HIL_TRY(hil_op_axis(op, written, first->rank, axis));
     uint32_t dims[HIL_MAX_RANK];
     memcpy(dims, first->dims, sizeof dims);
     for (uint32_t i = 1; i < op->node->input_count; i++) {

@@ -35,11 +35,13 @@ static hil_status_t read_window(hil_op_context_t *op, hil_mac_t *mac, uint32_t s
 static hil_status_t read_channels(hil_op_context_t *op, hil_mac_t *mac, uint32_t spatial,
                                   const hil_value_t *input, const hil_value_t *filter)
 {
-    mac->depthwise = hil_op_int(op, "group", 1) != 1;
+    int64_t group = hil_op_int(op, "group", 1);
+    mac->depthwise = group != 1;
     mac->input_channels = input->dims[1 + spatial];
     if (mac->depthwise) {
         mac->output_channels = filter->dims[spatial];
-        if (mac->output_channels != mac->input_channels || filter->dims[spatial + 1] != 1) {
+        if (group != (int64_t)mac->input_channels || mac->output_channels != mac->input_channels ||
+            filter->dims[spatial + 1] != 1) {
             HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "group: only 1, or one filter per input channel");
         }
     } else {

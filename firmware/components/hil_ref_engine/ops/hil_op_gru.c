@@ -9,7 +9,7 @@
 
 static hil_status_t prepare(hil_op_context_t *op)
 {
-    if (hil_op_int(op, "linear_before_reset", 0) == 0) {
+    if (hil_op_int(op, "linear_before_reset", 0) != 1) {
         HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "linear_before_reset must be 1");
     }
     return hil_rnn_prepare(op, 3);

@@ -24,7 +24,11 @@ static hil_status_t prepare(hil_op_context_t *op)
     uint32_t axis;
     HIL_TRY(hil_op_axis(op, hil_op_int(op, "axis", -1), input->rank, &axis));
     norm->view = hil_axis_view(input, axis);
-    norm->magnitudes = hil_op_int(op, "p", 2) == 1;
+    int64_t p = hil_op_int(op, "p", 2);
+    if (p != 1 && p != 2) {
+        HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "p other than 1 and 2");
+    }
+    norm->magnitudes = p == 1;
     return hil_op_set_shape(op, 0, input->rank, input->dims);
 }
 

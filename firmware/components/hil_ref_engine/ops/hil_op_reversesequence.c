@@ -47,7 +47,7 @@ static hil_status_t eval(hil_op_context_t *op)
     const uint8_t *from = input->data;
     uint8_t *to = hil_op_output_data(op, 0);
     for (uint32_t b = 0; b < batches; b++) {
-        if (lengths[b] > (int64_t)times) {
+        if (lengths[b] < 0 || lengths[b] > (int64_t)times) {
             HIL_FAIL(op, HIL_ERR_SHAPE, "a sequence length is beyond the time axis");
         }
         for (uint32_t t = 0; t < times; t++) {

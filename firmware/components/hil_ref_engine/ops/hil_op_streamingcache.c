@@ -19,7 +19,7 @@ static hil_status_t prepare(hil_op_context_t *op)
     HIL_TRY(hil_op_expect(op, 1, 1, 1));
     HIL_TRY(hil_op_require_same_dtype(op, 0));
     const hil_value_t *input = hil_op_input(op, 0);
-    int64_t window = hil_op_int(op, "window_size", 1);
+    int64_t window = hil_op_int(op, "window_size", 0);
     uint32_t axis;
     HIL_TRY(hil_op_axis(op, hil_op_int(op, "frame_axis", 1), input->rank, &axis));
     if (window < 1 || window > 0xffff) {
