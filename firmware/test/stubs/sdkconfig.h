@@ -1,0 +1,30 @@
+/* Stand-in for host builds: only what this firmware calls, after the public API. */
+#pragma once
+
+/* One configuration per kind of chip, as its sdkconfig.defaults would give it. */
+#if HIL_TEST_ESP32
+#define CONFIG_IDF_TARGET "esp32"
+#define CONFIG_IDF_TARGET_ESP32 1
+#define CONFIG_ESP_DEFAULT_CPU_FREQ_MHZ 240
+#define CONFIG_HIL_ESPDL_IN_PLACE 1
+#elif HIL_TEST_ESP32P4
+#define CONFIG_IDF_TARGET "esp32p4"
+#define CONFIG_IDF_TARGET_ESP32P4 1
+#define CONFIG_ESP_DEFAULT_CPU_FREQ_MHZ 400
+#define CONFIG_SPIRAM_SPEED 200
+#define CONFIG_SPIRAM_XIP_FROM_PSRAM 1
+#define CONFIG_HIL_LINE_USB_CDC 1
+#define CONFIG_HIL_ESPDL_WHOLE_FILE 1
+#else
+#define CONFIG_IDF_TARGET "esp32s3"
+#define CONFIG_IDF_TARGET_ESP32S3 1
+#define CONFIG_ESP_DEFAULT_CPU_FREQ_MHZ 240
+#define CONFIG_SPIRAM_SPEED 80
+#define CONFIG_HIL_LINE_USB_SERIAL_JTAG 1
+#endif
+#define CONFIG_HIL_LINE_UART 1
+#define CONFIG_HIL_LINE_WINDOW 8
+#define CONFIG_HIL_ESPDL_INTERNAL_BYTES 0
+#define CONFIG_ESP_MAIN_TASK_STACK_SIZE 8192
+#define CONFIG_ESPTOOLPY_FLASHMODE "dio"
+#define CONFIG_ESPTOOLPY_FLASHFREQ "80m"

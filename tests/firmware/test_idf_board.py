@@ -1,0 +1,295 @@
+"""The chip's own files over stand-ins for ESP-IDF and ESP-DL: golden integers, and every failure.
+
+The stand-ins follow the public API and fail where a test says so. The law: whatever one call
+refuses, the host gets an ERROR or a log line, no wrong integer, and a board that goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from espdl_hil.errors import BoardError, DeadlineError, DisconnectedError, EngineError
+from espdl_hil.runs import Engine, RunRequest
+from espdl_hil.wire import messages as m
+from espdl_hil.wire.client import Pace
+from tests.firmware.board_process import (
+    EXIT_PANIC,
+    EXIT_RESTART,
+    RESET_PANIC,
+    TARGETS,
+    BoardProcess,
+    board,
+    board_program,
+)
+from tests.support.golden import GoldenCase, cases
+
+ENGINES = (Engine.ESPDL, Engine.REFERENCE)
+PATIENCE = Pace(0.4, 2)
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    return board_program("esp32s3")
+
+
+@pytest.fixture
+def flash(tmp_path: Path) -> Path:
+    return tmp_path / "flash.bin"
+
+
+def golden(suite: str, op: str) -> list[GoldenCase]:
+    return [case for case in cases(suite) if case.op == op and not case.float_outputs]
+
+
+def conv(suite: str = "s3_s8") -> GoldenCase:
+    """The smallest convolution of the suite whose outputs no Relu hides."""
+    plain = [case for case in golden(suite, "Conv") if "relu" not in case.name]
+    return min(plain, key=lambda case: case.path.stat().st_size)
+
+
+def request_of(case: GoldenCase, **changes: object) -> RunRequest:
+    inputs = case.inputs(case.vectors[0])
+    return RunRequest(**({"model": case.path.read_bytes(), "inputs": inputs} | changes))
+
+
+def outputs_are(case: GoldenCase, outputs) -> bool:
+    expected = case.outputs(case.vectors[0])
+    return all(np.array_equal(outputs[name], array) for name, array in expected.items())
+
+
+# --- Golden integers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("suite", TARGETS)
+def test_golden_integers_come_from_a_chip_of_each_kind(flash, suite, engine):
+    chosen = [golden(suite, op)[0] for op in ("Conv", "Add", "MaxPool")]
+    with board(board_program(TARGETS[suite]), flash) as chip:
+        assert chip.talk.hello().target == TARGETS[suite]
+        for case in chosen:
+            found = chip.talk.run(request_of(case, engine=engine, repeat=2))
+            assert outputs_are(case, found.outputs), case.name
+            assert found.nodes
+
+
+def test_both_engines_give_every_node_the_same_digest(program, flash):
+    case = conv()
+    names = tuple(case.outputs(case.vectors[0]))
+    with board(program, flash) as chip:
+        chip.talk.hello()
+        found = [
+            chip.talk.run(request_of(case, engine=name, capture=names, cores=2)) for name in ENGINES
+        ]
+    rows = [[(row.node, row.value, row.digest) for row in result.nodes] for result in found]
+    assert rows[0] == rows[1]
+    for name in names:
+        assert np.array_equal(found[0].captured[name], found[1].captured[name])
+
+
+def test_the_board_says_who_it_is_and_what_memory_it_has(program, flash):
+    with board(program, flash) as chip:
+        identity = chip.talk.hello()
+        assert (identity.chip_revision, identity.mac.hex()) == ("v0.2", "020000000007")
+        assert identity.firmware_version == "1.2.3-test"
+        assert identity.firmware_sha256.hex() == "cd" * 32
+        assert not identity.flags & m.IdentityFlags.VIRTUAL
+        assert [engine.name for engine in identity.engines] == ["espdl", "reference"]
+        assert {region.name for region in identity.memory} == {
+            *("arena", "store", "internal", "psram", "stack_inference", "stack_server")
+        }
+        chip.talk.run(request_of(conv()))
+        assert any("cpu_mhz=240" in line and "temperature_c=41.5" in line for line in chip.log)
+
+
+def test_a_board_without_psram_runs_from_internal_memory(program, flash):
+    case = conv()
+    with board(program, flash, psram="0") as chip:
+        identity = chip.talk.hello()
+        assert "psram" not in {region.name for region in identity.memory}
+        assert outputs_are(case, chip.talk.run(request_of(case, engine=Engine.REFERENCE)).outputs)
+
+
+def test_models_stay_over_a_restart(program, flash):
+    case = conv()
+    with board(program, flash) as chip:
+        chip.talk.hello()
+        assert chip.talk.run(request_of(case)).model_uploaded
+        chip.talk.reboot()
+        assert chip.process.wait(10) == EXIT_RESTART
+    with board(program, flash) as chip:
+        name = hashlib.sha256(case.path.read_bytes()).digest()
+        assert name in chip.talk.hello().cached_models
+        assert not chip.talk.run(request_of(case)).model_uploaded
+
+
+def test_a_node_that_takes_long_is_told_alive(program, flash):
+    with board(program, flash, node_ms="700") as chip:
+        chip.talk.hello()
+        chip.talk.run(request_of(conv(), engine=Engine.ESPDL))
+        alive = [event for event in chip.events if isinstance(event, m.Alive)]
+        assert len(alive) >= 2
+
+
+def test_an_operator_that_esp_dl_lacks_is_refused_by_the_name_of_its_node(program, flash):
+    case = conv()
+    model = case.path.read_bytes()
+    assert b"Conv\0" in model
+    unknown = model.replace(b"Conv\0", b"Conw\0")
+    with board(program, flash) as chip:
+        chip.talk.hello()
+        with pytest.raises(EngineError) as caught:
+            chip.talk.run(request_of(case, model=unknown, engine=Engine.ESPDL))
+        assert caught.value.status == "HIL_ERR_UNSUPPORTED"
+        assert caught.value.node
+        assert outputs_are(case, chip.talk.run(request_of(case)).outputs)
+
+
+def test_a_panic_is_told_with_its_node_after_the_reboot(program, flash, tmp_path):
+    settings = {"noinit": str(tmp_path / "noinit.bin")}
+    with board(program, flash, fail="Model::run", **settings) as chip:
+        chip.talk.hello()
+        with pytest.raises(BoardError):
+            chip.talk.run(request_of(conv(), engine=Engine.ESPDL))
+        assert chip.process.wait(10) == EXIT_PANIC
+    with board(program, flash, reset_reason=RESET_PANIC, **settings) as chip:
+        assert chip.talk.hello().reset_reason == "panic"
+        assert outputs_are(conv(), chip.talk.run(request_of(conv())).outputs)
+        assert "the last boot ended in node 0 of a run (panic)" in chip.log
+    with board(program, flash, **settings) as chip:
+        chip.talk.hello()
+        chip.talk.run(request_of(conv()))
+        assert not any("the last boot" in line for line in chip.log)
+
+
+# --- Failures -------------------------------------------------------------------------------------
+
+
+def _scenario(chip: BoardProcess) -> int:
+    """Says hello, changes the rate, runs both engines; returns how often something was refused."""
+    case = conv()
+    refused = 0
+    chip.patience = PATIENCE
+    for action in (
+        chip.talk.hello,
+        lambda: chip.talk.run(request_of(case, engine=Engine.ESPDL)),
+        lambda: chip.talk.run(request_of(case, engine=Engine.REFERENCE)),
+    ):
+        try:
+            result = action()
+        except (EngineError, DeadlineError, DisconnectedError, BoardError):
+            refused += 1
+            if chip.process.poll() is not None:
+                break
+        else:
+            outputs = getattr(result, "outputs", None)
+            assert outputs is None or outputs_are(case, outputs), "a wrong integer"
+    return refused
+
+
+def _counts(path: Path) -> dict[str, int]:
+    lines = (line.rsplit(" ", 1) for line in path.read_text().splitlines())
+    return {name: int(count) for name, count in lines}
+
+
+def test_each_call_may_fail_once_and_the_board_goes_on(program, tmp_path):
+    counts_path = tmp_path / "counts"
+    with board(program, tmp_path / "first.bin", counts=str(counts_path)) as chip:
+        assert _scenario(chip) == 0
+    counts = _counts(counts_path)
+    assert {"esp_partition_mmap", "Model::load", "uart_write_bytes"} <= set(counts)
+    for number, (call, total) in enumerate(sorted(counts.items())):
+        if call == "Model::run":
+            continue  # ESP-DL's failure is a panic: a test of its own
+        for which in {1, 2, total} & set(range(1, total + 1)):
+            flash = tmp_path / f"{number}-{which}.bin"
+            with board(program, flash, fail=f"{call}@{which}") as chip:
+                _scenario(chip)
+                assert chip.process.poll() is None, f"{call}@{which} ended the board"
+                chip.patience = None
+                case = conv()
+                found = chip.talk.hello() and chip.talk.run(
+                    request_of(case, engine=Engine.REFERENCE)
+                )
+                assert outputs_are(case, found.outputs), f"{call}@{which}"
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ("esp_partition_find_first", "no partition 'model'"),
+        ("esp_partition_read", "does not mount"),
+        ("esp_task_wdt_add", "does not watch"),
+        ("usb_serial_jtag_driver_install", "a line did not open"),
+        ("temperature_sensor_install", "temperature_c=unknown"),
+    ],
+)
+def test_what_the_board_can_do_without_is_told_and_done_without(program, flash, call, says):
+    case = conv()
+    with board(program, flash, fail=call) as chip:
+        chip.talk.hello()
+        assert outputs_are(case, chip.talk.run(request_of(case)).outputs)
+        assert any(says in line for line in chip.log), chip.log
+
+
+def test_without_the_uart_the_other_line_is_used(program, flash):
+    case = conv()
+    with board(program, flash, fail="uart_driver_install") as chip:
+        chip.talk.hello()
+        assert outputs_are(case, chip.talk.run(request_of(case)).outputs)
+
+
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        ("esp_partition_write", "HIL_ERR_STORE"),
+        ("Model::new", "HIL_ERR_MEMORY"),
+        ("Model::load", "HIL_ERR_FORMAT"),
+        ("Model::root_alloc", "HIL_ERR_MEMORY"),
+        ("FbsModel::get_operation_inputs_and_outputs", "HIL_ERR_INTERNAL"),
+    ],
+)
+def test_what_it_cannot_do_without_is_an_error_with_a_status(program, flash, call, status):
+    with board(program, flash) as chip:
+        chip.talk.hello()  # the first boot writes the store's directory
+    with board(program, flash, fail=call) as chip:
+        chip.talk.hello()
+        for _ in range(2):
+            with pytest.raises(EngineError) as caught:
+                chip.talk.run(request_of(conv(), engine=Engine.ESPDL))
+            assert caught.value.status == status
+        assert chip.talk.hello().target == "esp32s3"
+
+
+def test_a_model_that_the_mmu_has_no_pages_for_is_read_into_memory(program, flash):
+    case = conv()
+    with board(program, flash, fail="esp_partition_mmap") as chip:
+        chip.talk.hello()
+        for engine in ENGINES:
+            assert outputs_are(case, chip.talk.run(request_of(case, engine=engine)).outputs)
+
+
+def test_a_board_without_memory_answers_every_request_with_the_reason(program, flash):
+    with board(program, flash, fail="heap_caps_aligned_alloc") as chip:
+        for _ in range(2):
+            with pytest.raises(EngineError, match="no memory for inputs"):
+                chip.talk.hello()
+
+
+@pytest.mark.parametrize(
+    "call", ["uart_set_baudrate", "uart_wait_tx_done", "uart_get_baudrate", ""]
+)
+def test_a_rate_that_cannot_be_made_leaves_the_line_usable(program, flash, call):
+    with board(program, flash, fail=call) as chip:
+        chip.talk.hello()
+        if call:
+            chip.talk.change_baud(921600)
+            chip.talk.hello()
+            chip.talk.hello()
+            assert any("921600 cannot be made; stays 115200" in line for line in chip.log)
+        else:
+            chip.talk.change_baud(921600)
+            chip.talk.hello()
