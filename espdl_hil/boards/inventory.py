@@ -27,6 +27,7 @@ EVERY_BOARD = "all"
 DEFAULT_BAUD = 115200
 BUILT_IN_TARGETS = ("esp32", "esp32s3", "esp32p4")
 VIRTUAL_TAG = "virtual"
+VIRTUAL_CPUS = ("host", "rv32")
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 
@@ -63,6 +64,8 @@ class Board:
         flash: how to flash it.
         engine: the engine to use where a request names none; ``None`` takes the firmware's.
         state: folder of a virtual board; ``None`` takes the default.
+        cpu: what executes a virtual board's firmware: ``"host"``, or ``"rv32"`` in QEMU, whose
+            latencies count instructions.
         faults: a virtual board's injected faults, as its program takes them.
         seed: of random faults.
         where: ``file:line`` of the entry; empty for built-in ones.
@@ -79,6 +82,7 @@ class Board:
     flash: FlashSettings = field(default_factory=FlashSettings)
     engine: Engine | None = None
     state: Path | None = None
+    cpu: str = "host"
     faults: tuple[str, ...] = ()
     seed: int = 0
     where: str = ""
@@ -272,6 +276,7 @@ def _read_virtual(name: str, target: Target, tags: Sequence[str], entry: Section
         flash=_read_flash(entry),
         engine=_read_engine(entry),
         state=None if state is None else (entry.file.parent / state).absolute(),
+        cpu=entry.choice("cpu", VIRTUAL_CPUS) if "cpu" in entry else VIRTUAL_CPUS[0],
         faults=entry.texts("faults", ()),
         seed=entry.integer("seed", 0, low=0),
         where=f"{entry.file}:{entry.line}",

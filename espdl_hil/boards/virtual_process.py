@@ -68,6 +68,7 @@ class VirtualProcess:
         self._board = board
         command = [sys.executable, "-m", "espdl_hil.virtual", "--chip", board.target.name]
         command += ["--state", str(state_folder(board)), "--json", "--seed", str(board.seed)]
+        command += ["--cpu", board.cpu]
         for fault in board.faults:
             command += ["--fault", fault]
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with us
@@ -148,6 +149,7 @@ def build_virtual_firmware(board: Board) -> Path:
     """
     folder = user_cache_path("espdl-hil", appauthor=False) / "firmware"
     command = [sys.executable, "-m", "espdl_hil.cli", "virtual", "firmware", board.target.name]
+    command += ["--cpu", board.cpu]
     return Path(_output_of([*command, "--output", str(folder)], board))
 
 

@@ -15,6 +15,7 @@ from platformdirs import user_cache_path, user_state_path
 from espdl_hil.errors import BoardError
 from espdl_hil.virtual.bundle import ensure_bundle
 from espdl_hil.virtual.chips import VIRTUAL_CHIPS
+from espdl_hil.virtual.cpu import Cpu
 from espdl_hil.virtual.launch import VirtualBoard, VirtualBoardSpec
 
 HELP = "start virtual boards, build their firmware"
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start.add_argument(
         "--state", type=Path, help="folder of the boards' folders (flash, MAC address, port link)"
     )
+    _add_cpu(start)
     start.add_argument("--port", default="pty", help="pty (default) or rfc2217")
     start.add_argument("--json", action="store_true", help="one JSON line per board")
     start.add_argument("--baud-limit", type=int, metavar="N", help="simulated line rate")
@@ -52,13 +54,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     firmware.add_argument("target", choices=_CHIPS, metavar="TARGET")
     firmware.add_argument("-o", "--output", type=Path, help="folder for bundles; default: a cache")
+    _add_cpu(firmware)
+
+
+def _add_cpu(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cpu",
+        choices=[cpu.value for cpu in Cpu],
+        default=Cpu.HOST.value,
+        help="host (default), or rv32: RV32IMAFC in QEMU, whose latencies count instructions",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the action."""
     if arguments.action == "firmware":
         folder = arguments.output or user_cache_path("espdl-hil") / "firmware"
-        print(ensure_bundle(arguments.target, folder))
+        print(ensure_bundle(arguments.target, folder, cpu=Cpu(arguments.cpu)))
         return 0
     return _start(arguments)
 
@@ -89,6 +101,7 @@ def _boards(arguments: argparse.Namespace) -> Iterator[VirtualBoard]:
             seed=arguments.seed,
             baud_limit=arguments.baud_limit,
             verbose=arguments.verbose,
+            cpu=Cpu(arguments.cpu),
         )
         board = VirtualBoard(spec)
         yield board

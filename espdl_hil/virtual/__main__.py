@@ -20,6 +20,7 @@ from pathlib import Path
 from espdl_hil.errors import ConfigError, EspdlHilError
 from espdl_hil.virtual.board import Board
 from espdl_hil.virtual.chips import VIRTUAL_CHIPS, chip_named
+from espdl_hil.virtual.cpu import Cpu
 from espdl_hil.virtual.faults import parse_faults
 from espdl_hil.virtual.port import Port
 from espdl_hil.virtual.pty import PtyPort
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m espdl_hil.virtual", description=__doc__)
     parser.add_argument("--chip", required=True, choices=[chip.name for chip in VIRTUAL_CHIPS])
     parser.add_argument("--state", required=True, type=Path, help="folder that keeps the board")
+    parser.add_argument("--cpu", default=Cpu.HOST.value, choices=[cpu.value for cpu in Cpu])
     parser.add_argument("--port", default="pty", help="pty (default) or rfc2217[:TCPPORT]")
     parser.add_argument("--json", action="store_true", help="announce the port as one JSON line")
     parser.add_argument("--mac", help="address to have from now on")
@@ -64,10 +66,11 @@ def _serve(options: argparse.Namespace) -> None:
     with BoardState(options.state, chip_named(options.chip), options.mac) as state:
         port = _open_port(options.port)
         try:
+            board = Board(state, port, faults, options.baud_limit, Cpu(options.cpu))
             if port.boots_on_close:
                 state.publish_port(port.name)
             _announce(port.name, state, as_json=options.json)
-            Board(state, port, faults, options.baud_limit).run(stop, _parent_pipe())
+            board.run(stop, _parent_pipe())
         finally:
             port.close()
 

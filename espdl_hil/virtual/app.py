@@ -19,6 +19,7 @@ from typing import IO
 
 from espdl_hil.virtual.boot import Bootable
 from espdl_hil.virtual.chips import Chip
+from espdl_hil.virtual.cpu import Emulator, words_file
 
 _PR_SET_PDEATHSIG = 1
 _READ_BYTES = 1 << 16
@@ -79,23 +80,26 @@ def runner_arguments(
 class App:
     """A started program.
 
+    Args:
+        elf: the program.
+        arguments: its words.
+        emulator: what executes it; ``None`` is this machine.
+
     Attributes:
         stdin, stdout, stderr: non-blocking descriptors of its line and its panic text.
         exited: a descriptor that becomes readable when the process ends.
     """
 
-    def __init__(self, elf: bytes, arguments: list[str]) -> None:
+    def __init__(self, elf: bytes, arguments: list[str], emulator: Emulator | None = None) -> None:
         with _sealed_file(elf) as program:
-            self._process = subprocess.Popen(
-                ["hil-runner", *arguments],
-                executable=f"/proc/self/fd/{program}",
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                pass_fds=(program,),
-                preexec_fn=_die_with_parent,
-            )
+            path = f"/proc/self/fd/{program}"
+            if emulator is None:
+                self._process = _start(["hil-runner", *arguments], path, program)
+            else:
+                emulator.prepare()
+                with _sealed_file(words_file(arguments)) as words:
+                    command = emulator.command(path, f"/proc/self/fd/{words}")
+                    self._process = _start(command, command[0], program, words)
         self.stdin, self.stdout, self.stderr = (
             stream.fileno() for stream in _streams(self._process)
         )
@@ -147,6 +151,19 @@ class App:
         for stream in _streams(self._process):
             stream.close()
         os.close(self.exited)
+
+
+def _start(command: list[str], executable: str, *files: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        executable=executable,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        pass_fds=files,
+        preexec_fn=_die_with_parent,
+    )
 
 
 def _streams(process: subprocess.Popen[bytes]) -> list[IO[bytes]]:

@@ -6,7 +6,6 @@ The law of this file: it is the only place that knows the time and that waits.
 from __future__ import annotations
 
 import logging
-import platform
 import select
 import time
 from enum import Enum
@@ -14,6 +13,7 @@ from enum import Enum
 from espdl_hil.errors import ConfigError
 from espdl_hil.virtual.app import App, ResetReason, runner_arguments
 from espdl_hil.virtual.boot import NotBootable, boot
+from espdl_hil.virtual.cpu import Cpu, Emulator, find_qemu
 from espdl_hil.virtual.faults import Damage, Faults, LineFault
 from espdl_hil.virtual.line import Line
 from espdl_hil.virtual.loader_protocol import SYNC_FRAME
@@ -60,11 +60,26 @@ class Board:
         port: where the host is.
         faults: to inject.
         baud_limit: simulated line rate in both directions; ``None`` does not limit.
+        cpu: what executes the application.
+
+    Raises:
+        ConfigError: the emulator of the processor is not installed.
     """
 
     def __init__(
-        self, state: BoardState, port: Port, faults: Faults, baud_limit: int | None = None
+        self,
+        state: BoardState,
+        port: Port,
+        faults: Faults,
+        baud_limit: int | None = None,
+        cpu: Cpu = Cpu.HOST,
     ) -> None:
+        self._cpu = cpu
+        self._emulator = (
+            None
+            if cpu is Cpu.HOST
+            else Emulator(find_qemu(), state.unit.flash_path, state.unit.chip.psram_bytes)
+        )
         self._state = state
         self._port = port
         self._faults = faults
@@ -315,7 +330,7 @@ class Board:
         self._power_down()
         unit = self._state.unit
         self._say(self._banner(reason, _BOOT_FROM_FLASH))
-        result = boot(unit.chip, self._state.flash, platform.machine())
+        result = boot(unit.chip, self._state.flash, self._cpu.machine)
         for text in result.log:
             self._say(text)
             _log.info("%s", text)
@@ -324,7 +339,8 @@ class Board:
             self._wake_at_s = time.monotonic() + _BOOT_LOOP_S
             return
         faults = tuple(fault.text for fault in self._app_faults)
-        self._app = App(result.program.elf, runner_arguments(unit, result, reason, faults))
+        arguments = runner_arguments(unit, result, reason, faults)
+        self._app = App(result.program.elf, arguments, self._emulator)
         self._app_started_s = time.monotonic()
         self._app_ready = True
         self._mode = _Mode.APP

@@ -47,7 +47,7 @@ def boot(chip: Chip, flash: Flash, machine: str) -> Bootable | NotBootable:
     Args:
         chip: whose images are accepted.
         flash: what is read.
-        machine: kind of this machine, as ``platform.machine()`` names it.
+        machine: what executes programs, as ``Cpu.machine`` names it.
     """
     try:
         loader = _read(flash, chip.bootloader_offset, TABLE_OFFSET - chip.bootloader_offset)

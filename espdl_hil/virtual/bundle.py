@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from pathlib import Path
 
 from filelock import FileLock
 
 from espdl_hil import __version__
 from espdl_hil.virtual.chips import Chip, chip_named
+from espdl_hil.virtual.cpu import Cpu
 from espdl_hil.virtual.image import write_image
 from espdl_hil.virtual.partitions import (
     APP_KIND,
@@ -27,16 +27,22 @@ from espdl_hil.virtual.toolchain import FIRMWARE, build_runner
 MANIFEST = "manifest.json"
 _SCHEMA = 1
 _BUILD_FOLDER = "runner"
+_FOLDER_SUFFIX = {Cpu.HOST: "", Cpu.RV32: "-rv32"}
+# Stands in every identity and result: what its latencies count is not time.
+_VERSION_SUFFIX = {Cpu.HOST: "", Cpu.RV32: ".rv32.icount"}
 
 
-def ensure_bundle(target: str, out_dir: Path, firmware: Path = FIRMWARE) -> Path:
+def ensure_bundle(
+    target: str, out_dir: Path, firmware: Path = FIRMWARE, cpu: Cpu = Cpu.HOST
+) -> Path:
     """Build the firmware bundle of a virtual board where it is missing or out of date.
 
     Args:
         target: chip name.
-        out_dir: ``out_dir/TARGET`` becomes the bundle; the compiled runner, which all targets
-            share, stays in ``out_dir/runner``.
+        out_dir: ``out_dir/TARGET`` becomes the bundle (``TARGET-rv32`` for an emulated
+            processor); the compiled runners, which all targets share, stay in ``out_dir/runner``.
         firmware: sources of the runner.
+        cpu: what shall execute it.
 
     Returns:
         The bundle's folder.
@@ -45,15 +51,15 @@ def ensure_bundle(target: str, out_dir: Path, firmware: Path = FIRMWARE) -> Path
         ConfigError: the target cannot be virtual, or the runner does not build.
     """
     chip = chip_named(target)
-    runner = build_runner(out_dir / _BUILD_FOLDER, firmware)
+    runner = build_runner(out_dir / _BUILD_FOLDER, firmware, cpu)
     program = HostProgram(
         runner.path.read_bytes(),
-        platform.machine(),
-        f"{__version__}+{runner.sources_sha256[:12]}",
+        cpu.machine,
+        f"{__version__}+{runner.sources_sha256[:12]}{_VERSION_SUFFIX[cpu]}",
     )
-    folder = out_dir / chip.name
+    folder = out_dir / f"{chip.name}{_FOLDER_SUFFIX[cpu]}"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(out_dir / f"{chip.name}.lock"):
+    with FileLock(out_dir / f"{folder.name}.lock"):
         write_bundle(chip, program, folder)
     return folder
 

@@ -29,17 +29,19 @@ class Flash:
     Args:
         path: the image; created erased (all ``0xFF``) where it does not exist.
         size_bytes: of the chip; a power of two.
+        padded_bytes: the other size that the file may have, where an emulator wants a file as
+            long as its own chip; what is beyond ``size_bytes`` is not used.
 
     Raises:
         ConfigError: the file exists with another size.
     """
 
-    def __init__(self, path: Path, size_bytes: int) -> None:
+    def __init__(self, path: Path, size_bytes: int, padded_bytes: int | None = None) -> None:
         self.path = path
         self.size_bytes = size_bytes
         if not path.exists():
             _create_erased(path, size_bytes)
-        if path.stat().st_size != size_bytes:
+        if path.stat().st_size not in (size_bytes, padded_bytes):
             raise ConfigError(
                 f"flash image has {path.stat().st_size} bytes, not {size_bytes}",
                 file=path,

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from espdl_hil.errors import BoardBusyError, BoardError, ConfigError
+from espdl_hil.virtual.cpu import Cpu
 
 _START_DEADLINE_S = 20.0
 _STOP_DEADLINE_S = 5.0
@@ -37,6 +38,7 @@ class VirtualBoardSpec:
         baud_limit: simulated line rate; ``None`` does not limit.
         mac: address to have from now on; ``None`` keeps it.
         verbose: resets are logged to standard error.
+        cpu: what executes the application.
     """
 
     chip: str
@@ -47,12 +49,13 @@ class VirtualBoardSpec:
     baud_limit: int | None = None
     mac: str | None = None
     verbose: bool = False
+    cpu: Cpu = Cpu.HOST
 
     def command(self) -> list[str]:
         """Return the command line of the board's process."""
         command = [sys.executable, "-m", "espdl_hil.virtual", "--json"]
         command += ["--chip", self.chip, "--state", str(self.state), "--port", self.port]
-        command += ["--seed", str(self.seed)]
+        command += ["--seed", str(self.seed), "--cpu", self.cpu.value]
         command += [word for fault in self.faults for word in ("--fault", fault)]
         command += [] if self.baud_limit is None else ["--baud-limit", str(self.baud_limit)]
         command += [] if self.mac is None else ["--mac", self.mac]

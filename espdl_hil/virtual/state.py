@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from espdl_hil.errors import BoardBusyError, ConfigError
 from espdl_hil.virtual.app import Unit
 from espdl_hil.virtual.chips import Chip
+from espdl_hil.virtual.cpu import EMULATED_FLASH_BYTES
 from espdl_hil.virtual.flash import Flash
 
 _IDENTITY = "board.json"
@@ -57,7 +58,7 @@ class BoardState:
             ) from error
         try:
             self.unit = Unit(chip, chip.revision, self._address(chip, mac), self.folder / _FLASH)
-            self.flash = Flash(self.unit.flash_path, chip.flash_bytes)
+            self.flash = Flash(self.unit.flash_path, chip.flash_bytes, EMULATED_FLASH_BYTES)
         except BaseException:
             self._lock.release()
             raise
