@@ -12,7 +12,7 @@ import json
 import statistics
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -265,6 +265,26 @@ def read_report(path: Path) -> Report:
     if schema != SCHEMA:
         raise ConfigError(f"is of schema {schema!r}, this version reads {SCHEMA}", file=path)
     return from_plain(Report, plain)
+
+
+def joined(reports: Sequence[Report]) -> Report:
+    """Several reports as one, in the order given; the first one's versions and time stand.
+
+    Versions that differ from those of the first are kept under ``NAME (n)``.
+    """
+    versions = dict(reports[0].versions)
+    for number, report in enumerate(reports[1:], start=2):
+        for name, version in report.versions.items():
+            if reports[0].versions.get(name) != version:
+                versions[f"{name} ({number})"] = version
+    return Report(
+        created=reports[0].created,
+        versions=versions,
+        checks=tuple(check for report in reports for check in report.checks),
+        bench_errors=tuple(error for report in reports for error in report.bench_errors),
+        flashes=sum(report.flashes for report in reports),
+        uploads=sum(report.uploads for report in reports),
+    )
 
 
 def _build(kind: Any, plain: Any) -> Any:  # noqa: ANN401 -- walks type annotations
