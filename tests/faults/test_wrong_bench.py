@@ -57,9 +57,9 @@ def test_a_board_that_resets_once_is_recovered_and_the_log_says_so(bench):
 
 def test_a_board_that_panics_is_named_a_restart(bench):
     prepared = bench.digits()
-    with bench.open("panic-at-node:2") as session:
-        with pytest.raises(BoardError, match="restarted during the run"):
-            session.run(RunRequest(prepared.data), deadline_s=DEADLINE_S)
+    restarted = pytest.raises(BoardError, match="restarted during the run")
+    with bench.open("panic-at-node:2") as session, restarted:
+        session.run(RunRequest(prepared.data), deadline_s=DEADLINE_S)
 
 
 def test_a_board_that_hangs_is_a_deadline_error(bench):
