@@ -77,6 +77,8 @@ class Slice(Plain):
         backwards = []
         for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
             axis = normal_axis(axis, array.ndim)
+            if cut[axis] != slice(None):
+                raise ModelError(f"axes {list(axes)} name an axis twice")
             cut[axis] = _as_the_board_reads(start, end, step, array.shape[axis])
             if step < 0:
                 backwards.append(axis)

@@ -62,9 +62,14 @@ static hil_status_t prepare(hil_op_context_t *op)
     for (uint32_t i = 0; i < input->rank; i++) {
         ranges[i] = (range_t){0, 1, input->dims[i]};
     }
+    bool named[HIL_MAX_RANK] = {false};
     for (uint32_t i = 0; i < counts[0]; i++) {
         uint32_t axis;
         HIL_TRY(hil_op_axis(op, counts[2] != 0 ? parts[2][i] : i, input->rank, &axis));
+        if (named[axis]) {
+            HIL_FAIL(op, HIL_ERR_SHAPE, "an axis is named twice");
+        }
+        named[axis] = true;
         HIL_TRY(read_range(op, parts[0][i], parts[1][i], counts[3] != 0 ? parts[3][i] : 1,
                            input->dims[axis], &ranges[axis]));
     }
