@@ -112,6 +112,9 @@ static hil_status_t prepare_shifts(hil_op_context_t *op, hil_mac_t *mac, const h
     if (op->kernels != HIL_KERNELS_P4) {
         HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "per-channel weights: only esp32p4 and esp32s31");
     }
+    if (filter->exponents.count != mac->output_channels) {
+        HIL_FAIL(op, HIL_ERR_SHAPE, "exponents of the filter: one, or one per output channel");
+    }
     uint8_t *shifts = hil_op_alloc(op, mac->output_channels);
     if (shifts == NULL) {
         HIL_FAIL(op, HIL_ERR_MEMORY, "arena too small for shifts");
