@@ -5,6 +5,7 @@
 #   make check           format, lint, types, import layers, C format
 #   make agreement       a larger seeded comparison of simulator and C engine (SEED=, EXECUTIONS=)
 #   make support         write docs/support.md again, from what golden data and random models show
+#   make firmware        the runner for a chip, with ESP-IDF: TARGET=esp32s3, FLASH=8MB
 #   make firmware-host   the host builds of the firmware, with and without sanitizers
 #   make venv            only the virtual environment with everything for development
 #   make clean           forget builds and the demo; keeps the virtual environment
@@ -25,7 +26,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check agreement support firmware-host venv format clean
+.PHONY: help demo test check agreement support firmware firmware-host venv format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -73,6 +74,11 @@ agreement: $(VENV)/.dev
 
 support: $(VENV)/.dev
 	$(BIN)/python -m tools.support_table
+
+# Runs in ESP-IDF's environment (its export script), and needs nothing of ours.
+firmware:
+	@test -n "$(TARGET)" || { echo "which chip? make firmware TARGET=esp32s3" >&2; exit 2; }
+	$(PYTHON) tools/firmware_bundle.py --target $(TARGET) $(if $(FLASH),--flash $(FLASH))
 
 firmware-host:
 	$(MAKE) -C firmware OUT=$(CURDIR)/$(BUILD)/host
