@@ -6,6 +6,7 @@ refuses, the host gets an ERROR or a log line, no wrong integer, and a board tha
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from tests.support.golden import GoldenCase, cases
 
 ENGINES = (Engine.ESPDL, Engine.REFERENCE)
 PATIENCE = Pace(0.4, 2)
+MUTATIONS = 150
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +148,21 @@ def test_an_operator_that_esp_dl_lacks_is_refused_by_the_name_of_its_node(progra
         assert caught.value.status == "HIL_ERR_UNSUPPORTED"
         assert caught.value.node
         assert outputs_are(case, chip.talk.run(request_of(case)).outputs)
+
+
+def test_mutated_files_never_end_the_board(program, flash):
+    rng = np.random.default_rng(4)
+    original = conv().path.read_bytes()
+    with board(program, flash, fail="") as chip:
+        chip.talk.hello()
+        for _ in range(MUTATIONS):
+            model = bytearray(original)
+            for at in rng.integers(0, len(model), 3):
+                model[at] = rng.integers(0, 256)
+            with contextlib.suppress(EngineError, BoardError):
+                chip.talk.run(request_of(conv(), model=bytes(model), engine=Engine.ESPDL))
+            assert chip.process.poll() is None, bytes(model).hex()
+        assert outputs_are(conv(), chip.talk.run(request_of(conv())).outputs)
 
 
 def test_a_panic_is_told_with_its_node_after_the_reboot(program, flash, tmp_path):
