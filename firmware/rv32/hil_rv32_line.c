@@ -44,6 +44,7 @@ enum {
 #define STATUS_FEATURES_OK 8u
 
 #define PORT 1u
+#define QUEUE_CONTROL_IN 2u
 #define QUEUE_CONTROL_OUT 3u
 #define QUEUE_RECEIVE 4u /* of port 1; port 0 is for a console */
 #define QUEUE_SEND 5u
@@ -51,6 +52,8 @@ enum {
 #define EVENT_PORT_READY 3u
 #define EVENT_PORT_OPEN 6u
 
+#define CONTROL_DEPTH 4u
+#define CONTROL_BYTES 64u
 #define DEPTH 16u
 #define BUFFER_BYTES 4096u
 #define DEVICE_WRITES 2u
@@ -93,9 +96,11 @@ typedef struct {
 } control_t;
 
 static uintptr_t device;
+static queue_t events;
 static queue_t control;
 static queue_t receive;
 static queue_t send;
+static control_t event_buffers[CONTROL_DEPTH][CONTROL_BYTES / sizeof(control_t)];
 static uint8_t buffers[DEPTH][BUFFER_BYTES];
 
 /* --- Queues ------------------------------------------------------------------------------- */
@@ -135,6 +140,28 @@ static bool has_used(const queue_t *queue)
     return *(const volatile uint16_t *)&queue->used.index != queue->seen;
 }
 
+static void offer_to_write(queue_t *queue, uint32_t number, uint16_t descriptor, void *buffer,
+                           uint32_t size)
+{
+    queue->descriptors[descriptor] = (descriptor_t){
+        .address = (uint64_t)(uintptr_t)buffer, .size = size, .flags = DEVICE_WRITES};
+    offer(queue, number, descriptor);
+}
+
+/* What the device tells of its ports. A line that was closed is the end, as a pipe's is. */
+static void follow_events(void)
+{
+    while (has_used(&events)) {
+        uint16_t buffer = (uint16_t)(events.used.ring[events.seen % DEPTH].id % CONTROL_DEPTH);
+        const control_t *message = event_buffers[buffer];
+        events.seen++;
+        if (message->port == PORT && message->event == EVENT_PORT_OPEN && message->value == 0) {
+            hil_rv32_exit(0);
+        }
+        offer_to_write(&events, QUEUE_CONTROL_IN, buffer, event_buffers[buffer], CONTROL_BYTES);
+    }
+}
+
 /* Cleared before asked: what comes after the question ends the wait at once. */
 static void wait_until_used(const queue_t *queue)
 {
@@ -144,6 +171,7 @@ static void wait_until_used(const queue_t *queue)
         if (has_used(queue)) {
             return;
         }
+        follow_events();
         hil_rv32_wait_for_interrupt();
     }
 }
@@ -191,8 +219,8 @@ static bool agree(void)
     status |= STATUS_FEATURES_OK;
     hil_rv32_store32(device + REG_STATUS, status);
     if ((hil_rv32_load32(device + REG_STATUS) & STATUS_FEATURES_OK) == 0 ||
-        !start_queue(QUEUE_CONTROL_OUT, &control) || !start_queue(QUEUE_RECEIVE, &receive) ||
-        !start_queue(QUEUE_SEND, &send)) {
+        !start_queue(QUEUE_CONTROL_IN, &events) || !start_queue(QUEUE_CONTROL_OUT, &control) ||
+        !start_queue(QUEUE_RECEIVE, &receive) || !start_queue(QUEUE_SEND, &send)) {
         return false;
     }
     hil_rv32_store32(device + REG_STATUS, status | STATUS_DRIVER_OK);
@@ -206,11 +234,11 @@ bool hil_rv32_line_open(void)
         return false;
     }
     hil_rv32_enable_interrupt(interrupt);
+    for (uint16_t i = 0; i < CONTROL_DEPTH; i++) {
+        offer_to_write(&events, QUEUE_CONTROL_IN, i, event_buffers[i], CONTROL_BYTES);
+    }
     for (uint16_t i = 0; i < DEPTH; i++) {
-        receive.descriptors[i] = (descriptor_t){.address = (uint64_t)(uintptr_t)buffers[i],
-                                                .size = BUFFER_BYTES,
-                                                .flags = DEVICE_WRITES};
-        offer(&receive, QUEUE_RECEIVE, i);
+        offer_to_write(&receive, QUEUE_RECEIVE, i, buffers[i], BUFFER_BYTES);
     }
     tell(0, EVENT_DEVICE_READY);
     tell(PORT, EVENT_PORT_READY);

@@ -8,7 +8,8 @@
 
 /* Finds and starts the device; false where there is none. */
 bool hil_rv32_line_open(void);
-/* Waits for bytes; they stay until `hil_rv32_line_release`, which must follow. */
+/* Waits for bytes, and ends the program when the line closes. They stay until
+ * `hil_rv32_line_release`, which must follow. */
 const uint8_t *hil_rv32_line_wait(size_t *size);
 void hil_rv32_line_release(void);
 /* Returns when the device has taken all of it. What comes meanwhile waits in its buffers. */
