@@ -15,7 +15,8 @@ from onnx import numpy_helper
 
 from espdl_hil.errors import ModelError, UnsupportedModelError, UnsupportedOperatorError
 from espdl_hil.frontend.onnx_model import read_model
-from espdl_hil.frontend.rewrites import REWRITES, OnnxNode, Scope, explicit_kernel, explicit_pads
+from espdl_hil.frontend.rewrites import REWRITES, explicit_kernel, explicit_pads
+from espdl_hil.frontend.scope import OnnxNode, Scope
 from espdl_hil.ir.attributes import Attribute, AttributeKind, Attributes
 from espdl_hil.ir.graph import Graph, Node
 from espdl_hil.ir.operator import LayoutRule
@@ -210,6 +211,9 @@ def _attribute(proto: onnx.AttributeProto) -> Attribute | None:
             return Attribute(AttributeKind.FLOATS, tuple(float(item) for item in value))
         case onnx.AttributeProto.INTS:
             return Attribute(AttributeKind.INTS, tuple(int(item) for item in value))
+        case onnx.AttributeProto.STRINGS:
+            texts = tuple(item.decode("utf-8", "replace") for item in value)
+            return Attribute(AttributeKind.STRINGS, texts)
         case _:
             return None
 

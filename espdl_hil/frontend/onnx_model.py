@@ -15,9 +15,14 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper, shape_inference
 
 from espdl_hil.errors import ModelError
+from espdl_hil.ops.gru import GRU
+from espdl_hil.ops.lstm import LSTM
 
 OLDEST_OPSET = 11
 NEWEST_OPSET = 21
+
+_TIME_FIRST = (GRU.op_type, LSTM.op_type)
+"""Operators whose input is ``[time, batch, ...]``: with them, 1 may stand on the second axis."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,6 +84,7 @@ def _checked_opset(model: onnx.ModelProto) -> int:
 def _fix_inputs(model: onnx.ModelProto) -> None:
     """Demand static inputs with batch 1 (in our own copy); drop what older shapes said."""
     parameters = {tensor.name for tensor in model.graph.initializer}
+    recurrent = any(node.op_type in _TIME_FIRST for node in model.graph.node)
     for value in model.graph.input:
         if value.name in parameters:
             continue
@@ -101,7 +107,8 @@ def _fix_inputs(model: onnx.ModelProto) -> None:
                 value=value.name,
                 hint="a board has no dynamic shapes: export with fixed dimensions",
             )
-        if len(dims) > 1 and dims[0].dim_value != 1:
+        time_first = recurrent and len(dims) == 3 and dims[1].dim_value == 1
+        if len(dims) > 1 and dims[0].dim_value != 1 and not time_first:
             raise ModelError(
                 f"the input shape {described} has batch {dims[0].dim_value}",
                 value=value.name,

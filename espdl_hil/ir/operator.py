@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import ClassVar
 
@@ -72,6 +72,11 @@ class Traits:
             nothing but axes of size 1 need not be undone for it.
         tabulates: one input, one output, elementwise: becomes a 256-entry table in int8.
         index_inputs: inputs that carry shapes, axes or bounds: constant, never quantized.
+        float_inputs: constants that stay float32 on the board.
+        fixed_inputs: ``(index, quantization)`` of inputs that the board takes in one form only.
+        fixed_outputs: ``(index, quantization)`` of outputs that it gives in one form only.
+        tied_inputs: inputs that have the exponent of output 0 (initial states); the other outputs
+            that are not fixed share it too.
         attribute_inputs: ``(name, index)`` of attributes in older opsets that are inputs today.
     """
 
@@ -85,6 +90,10 @@ class Traits:
     flat: bool = False
     tabulates: bool = False
     index_inputs: tuple[int, ...] = ()
+    float_inputs: tuple[int, ...] = ()
+    fixed_inputs: tuple[tuple[int, QuantParams], ...] = ()
+    fixed_outputs: tuple[tuple[int, QuantParams], ...] = ()
+    tied_inputs: tuple[int, ...] = ()
     attribute_inputs: tuple[tuple[str, int], ...] = ()
 
 
@@ -159,6 +168,23 @@ class LoweringSite:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A node that the lowering puts before an operator: it moves elements and changes none.
+
+    Attributes:
+        op: what moves them, in stored axes.
+        shape: of the result.
+        sources: which values it reads: 0 is the operator's input, ``n`` the n-th move's result.
+        parameters: constant inputs behind those, raw.
+    """
+
+    op: Operator
+    shape: tuple[int, ...]
+    sources: tuple[int, ...]
+    parameters: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LoweredOperator:
     """What one operator becomes.
 
@@ -168,12 +194,15 @@ class LoweredOperator:
         parameters: replacement of constant inputs by index, packed and quantized; ``None`` omits
             the input.
         tables: further parameters that attributes refer to by name.
+        moves: what happens to an activation, by input index, before this operator reads the
+            last result.
     """
 
     op_type: str
     attributes: Mapping[str, Attribute]
     parameters: Mapping[int, Tensor | None]
     tables: tuple[Tensor, ...] = ()
+    moves: Mapping[int, tuple[Move, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

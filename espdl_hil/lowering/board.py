@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from espdl_hil.ir.attributes import Attribute
 from espdl_hil.ir.lowered import LoweredModel, LoweredNode, Tensor, ValueInfo
+from espdl_hil.ir.operator import Move
 from espdl_hil.ir.types import DType, QuantParams
 from espdl_hil.lowering.axes import Perm, stored_shape
 from espdl_hil.lowering.linear import linear_node
@@ -115,6 +116,30 @@ class Board:
         self.nodes.append(node)
         self._variants[name, axes] = result
         return result
+
+    def moved(self, name: str, moves: tuple[Move, ...]) -> str:
+        """``name`` after ``moves``; equal requests share their nodes."""
+        known = self._variants.get((name, moves))
+        if known is not None:
+            return known
+        quant, dtype = self.quants[name], self.values[name].dtype
+        results = [name]
+        for move in moves:
+            result = self.free(f"{name}/{move.op.op_type.lower()}")
+            self.enter(result, move.shape, quant, dtype)
+            inputs = [results[index] for index in move.sources]
+            inputs += [
+                self.store(replace(tensor, name=f"{result}/{tensor.name}"))
+                for tensor in move.parameters
+            ]
+            attributes = dict(move.op.to_attributes())
+            attributes["quant_type"] = quant_type(None if quant is None else quant.bits)
+            self.nodes.append(
+                LoweredNode(result, move.op.op_type, tuple(inputs), (result,), attributes)
+            )
+            results.append(result)
+        self._variants[name, moves] = results[-1]
+        return results[-1]
 
     def model(
         self,

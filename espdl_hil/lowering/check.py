@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from espdl_hil.errors import ModelError, UnsupportedOperatorError
 from espdl_hil.ir.graph import Graph, Node
-from espdl_hil.ir.operator import LoweringSite, Site
+from espdl_hil.ir.operator import LayoutRule, LoweringSite, Site
 from espdl_hil.lowering.axes import identity
 from espdl_hil.targets import Target
 
@@ -24,12 +24,22 @@ def check(graph: Graph, target: Target, bits: int) -> tuple[ModelError, ...]:
             )
             continue
         try:
+            _refuse_batch(graph, node)
             node.op.check(_site(graph, node, target, bits))
         except ModelError as finding:
             # Operators never see the graph: who and where is added here.
             what = f"{node.op.op_type}: {finding.what}"
             findings.append(ModelError(what, node=node.name, hint=finding.hint))
     return tuple(findings)
+
+
+def _refuse_batch(graph: Graph, node: Node) -> None:
+    """Image operators read one image, whatever the shape says."""
+    shape = graph.types[node.inputs[0]].shape
+    if node.op.traits.layout is LayoutRule.CHANNELS_LAST and len(shape) > 2 and shape[0] != 1:
+        raise ModelError(
+            f"{shape[0]} images at once", hint="the board computes one: export with batch 1"
+        )
 
 
 def _site(graph: Graph, node: Node, target: Target, bits: int) -> LoweringSite:

@@ -171,15 +171,20 @@ class _Walk:
             self._input(node, index, value, wanted) if value else None
             for index, value in enumerate(node.inputs)
         )
-        outputs = tuple(self._placed_output(output, given) for output in node.outputs)
         types = self.model.graph.types
+        # Only outputs of the first one's rank can share its order (a GRU's state has less axes).
+        orders = {
+            output: given if len(given) == rank else identity(rank)
+            for output, rank in ((value, len(types[value].shape)) for value in node.outputs)
+        }
+        outputs = tuple(self._placed_output(output, orders[output]) for output in node.outputs)
         site = LoweringSite(
             node=node.name,
             target=self.target,
             bits=self.model.bits[node.name],
             inputs=sites,
             outputs=tuple(
-                Site(name, types[output].shape, given, self.model.values.get(output))
+                Site(name, types[output].shape, orders[output], self.model.values.get(output))
                 for name, output in zip(outputs, node.outputs, strict=True)
             ),
         )
@@ -263,10 +268,14 @@ class _Walk:
         for table in lowered.tables:
             attributes["lut"] = Attribute.of(self.board.store_table(table))
         count = max(len(site.inputs), *(index + 1 for index in lowered.parameters), 0)
-        inputs = tuple(self._stored_input(site, lowered, index) for index in range(count))
+        inputs = [self._stored_input(site, lowered, index) for index in range(count)]
+        for index, moves in lowered.moves.items():
+            inputs[index] = self.board.moved(inputs[index], moves)
+        while inputs and not inputs[-1]:
+            inputs.pop()
         outputs = tuple(output.name for output in site.outputs)
         self.board.nodes.append(
-            LoweredNode(node.name, lowered.op_type, inputs, outputs, attributes)
+            LoweredNode(node.name, lowered.op_type, tuple(inputs), outputs, attributes)
         )
 
     def _stored_input(self, site: LoweringSite, lowered: LoweredOperator, index: int) -> str:

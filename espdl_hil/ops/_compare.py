@@ -8,9 +8,17 @@ from dataclasses import dataclass
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Traits,
+)
 from espdl_hil.ir.types import Array
-from espdl_hil.ops._elementwise import pair_of
+from espdl_hil.ops._elementwise import pair_of, refuse_deep
 from espdl_hil.ops._plain import Plain
 
 COMPARING = Traits(LayoutRule.BROADCAST, ExponentRule.COMPARED)
@@ -23,6 +31,14 @@ class Comparison(Plain):
     @abstractmethod
     def holds(self, left: Array, right: Array) -> Array:
         """Where the comparison is true."""
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse broadcasting beyond what the kernels loop over."""
+        refuse_deep(site)
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, Operand, Operator
+from espdl_hil.ir.operator import Execution, LoweredOperator, LoweringSite, Operand, Operator
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
-from espdl_hil.ops._elementwise import pair_of
+from espdl_hil.ops._elementwise import pair_of, refuse_deep
 from espdl_hil.ops._table import Float32s
 
 
@@ -23,6 +23,14 @@ class RealPair(Operator):
     @abstractmethod
     def compute(self, left: Float32s, right: Float32s) -> Float32s:
         """The board's formula in float32."""
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse broadcasting beyond what the kernels loop over."""
+        refuse_deep(site)
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

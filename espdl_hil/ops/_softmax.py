@@ -22,6 +22,17 @@ from espdl_hil.ops._table import Float32s
 Self = TypeVar("Self", bound="Normalizing")
 
 
+def refuse_overflow(op_type: str, site: LoweringSite) -> None:
+    """Refuse int8 inputs of exponent 0 or more: ``exp(127)`` is infinite in float32."""
+    x = site.inputs[0]
+    if site.bits == 8 and x is not None and x.quant is not None and x.quant.exponent >= 0:
+        raise ModelError(
+            f"{op_type} of int8 values up to {127 * 2**x.quant.exponent}: ESP-DL exponentiates "
+            "them without subtracting the largest, and the result overflows",
+            hint="quantize with 16 bits, or scale the values before down to below 64",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Normalizing(Operator):
     """Exponentials along one axis, divided by their sum; the output is float32.
@@ -50,7 +61,12 @@ class Normalizing(Operator):
         """The result from the (shifted) values, their exponentials and the exponentials' sum."""
 
     def lower(self, site: LoweringSite) -> LoweredOperator:
-        """As it is."""
+        """As it is.
+
+        Raises:
+            ModelError: int8 inputs whose exponentials leave float32 (the board subtracts nothing).
+        """
+        refuse_overflow(self.op_type, site)
         return self.unchanged()
 
     def simulate(

@@ -23,7 +23,8 @@ _UNPACKED = "layout ==> UNK"
 
 def quantized(array: Array, quant: QuantParams, rounding: Rounding) -> Ints:
     """Float elements as integers of ``quant`` (8 or 16 bits), saturated."""
-    scaled = np.ldexp(array.astype(np.float32, copy=False), -_exponents(quant, array.ndim))
+    with np.errstate(over="ignore"):  # what leaves float32 saturates
+        scaled = np.ldexp(array.astype(np.float32, copy=False), -_exponents(quant, array.ndim))
     return quantize(scaled, quant.dtype.numpy, rounding)
 
 

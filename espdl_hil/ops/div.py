@@ -8,11 +8,20 @@ from typing import ClassVar
 
 import numpy as np
 
+from espdl_hil.errors import ModelError
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
-from espdl_hil.ops._elementwise import Broadcast, merged, pair_of
+from espdl_hil.ops._elementwise import Broadcast, merged, pair_of, refuse_deep
 from espdl_hil.ops._plain import Plain
 
 
@@ -22,6 +31,22 @@ class Div(Plain):
 
     op_type: ClassVar[str] = "Div"
     traits: ClassVar[Traits] = Traits(LayoutRule.BROADCAST, ExponentRule.CALIBRATED)
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse an operand of one element that changes: its table is made in the first run."""
+        refuse_deep(site)
+        for index, given in enumerate(site.inputs[:2]):
+            assert given is not None
+            if site.bits == 8 and given.constant is None and int(np.prod(given.shape)) == 1:
+                raise ModelError(
+                    f"input {index} is a single int8 value computed at run time: ESP-DL keeps its "
+                    "value of the first run",
+                    hint="expand it to the shape of the other operand, or use 16 bits",
+                )
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

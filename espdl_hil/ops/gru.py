@@ -10,9 +10,18 @@ import numpy as np
 
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Traits,
+)
 from espdl_hil.ir.types import Array, Ints
 from espdl_hil.numerics import quantize, scale_of
+from espdl_hil.ops._gates import GATES, lowered_gates, refuse_gates
 from espdl_hil.ops._recurrent import Gates, Recurrent
 
 
@@ -21,7 +30,13 @@ class GRU(Recurrent):
     """Gates z, r, n. Source: esp-dl 12c0616 dl_module_gru.hpp."""
 
     op_type: ClassVar[str] = "GRU"
-    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.CALIBRATED, index_inputs=(4,))
+    traits: ClassVar[Traits] = Traits(
+        LayoutRule.ONNX,
+        ExponentRule.CALIBRATED,
+        index_inputs=(4,),
+        fixed_inputs=((3, GATES),),
+        tied_inputs=(5,),
+    )
 
     @classmethod
     def from_attributes(cls, attributes: Attributes) -> GRU:
@@ -35,6 +50,14 @@ class GRU(Recurrent):
         """All attributes."""
         linear = {"linear_before_reset": Attribute.of(self.linear_before_reset)}
         return {**Recurrent.to_attributes(self), **linear}
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse weights and lengths of time that the board does not know."""
+        refuse_gates(site)
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """Weights in ONNX order; gates and bias as int16."""
+        return lowered_gates(self, site)
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

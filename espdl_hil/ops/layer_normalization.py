@@ -11,7 +11,16 @@ import numpy as np
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._newton import root
@@ -53,6 +62,10 @@ class LayerNormalization(Operator):
             "epsilon": Attribute.of(float(self.epsilon)),
             "stash_type": Attribute.of(self.stash_type),
         }
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

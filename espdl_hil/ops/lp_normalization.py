@@ -10,7 +10,16 @@ import numpy as np
 
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._plain import normal_axis, required
@@ -48,6 +57,10 @@ class LpNormalization(Operator):
     def permuted(self, perm: tuple[int, ...]) -> LpNormalization:
         """The same axis in the stored order."""
         return replace(self, axis=stored_axis(self.axis, perm))
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

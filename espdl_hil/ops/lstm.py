@@ -11,9 +11,18 @@ import numpy as np
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Traits,
+)
 from espdl_hil.ir.types import Array, DType, Ints
 from espdl_hil.numerics import quantize, scale_of, wrap
+from espdl_hil.ops._gates import GATES, lowered_gates, refuse_gates
 from espdl_hil.ops._recurrent import Gates, Recurrent
 
 
@@ -22,7 +31,14 @@ class LSTM(Recurrent):
     """Gates i, o, f, g. Source: esp-dl 12c0616 dl_module_lstm.hpp."""
 
     op_type: ClassVar[str] = "LSTM"
-    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.CALIBRATED, index_inputs=(4,))
+    traits: ClassVar[Traits] = Traits(
+        LayoutRule.ONNX,
+        ExponentRule.CALIBRATED,
+        index_inputs=(4,),
+        fixed_inputs=((3, GATES), (6, GATES)),
+        fixed_outputs=((2, GATES),),
+        tied_inputs=(5,),
+    )
 
     @classmethod
     def from_attributes(cls, attributes: Attributes) -> LSTM:
@@ -34,6 +50,14 @@ class LSTM(Recurrent):
     def to_attributes(self) -> Mapping[str, Attribute]:
         """All attributes."""
         return {**Recurrent.to_attributes(self), "input_forget": Attribute.of(0)}
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse weights and lengths of time that the board does not know."""
+        refuse_gates(site)
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """Weights in ONNX order; gates and bias as int16."""
+        return lowered_gates(self, site)
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -25,8 +25,9 @@ from espdl_hil.ir.operator import (
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import DenseMac
 from espdl_hil.ops._mac import Activation, Filter, filter_block, mac_parameters, parse_activation
+from espdl_hil.ops._packing import packing_moves
 from espdl_hil.ops._plain import required
-from espdl_hil.ops._stored import stored_weights, weighted
+from espdl_hil.ops._stored import stored_weights
 from espdl_hil.ops._window import peak_of
 
 _PACKED = "packed"
@@ -73,16 +74,27 @@ class MatMul(Operator):
         return replace(self, activation=Activation.RELU)
 
     def check(self, site: LoweringSite) -> None:
-        """Refuse a right side that is not a constant of two or more axes."""
-        x, weights = weighted(site)
-        if len(weights.shape) < 2 or len(x.shape) < 2 or len(x.shape) > 4:
-            raise ModelError(f"MatMul of {list(x.shape)} by {list(weights.shape)}")
+        """Refuse what ESP-DL's loops over at most four axes do not reach."""
+        left, right = site.inputs[0], site.inputs[1]
+        assert left is not None
+        assert right is not None
+        if not 2 <= len(left.shape) <= 4 or not 2 <= len(right.shape) <= 4:
+            raise ModelError(
+                f"MatMul of {list(left.shape)} by {list(right.shape)}",
+                hint="two to four axes on both sides: reshape before and after",
+            )
 
     def lower(self, site: LoweringSite) -> LoweredOperator:
-        """Every ``[K, N]`` slice of the weights packed as a filter."""
-        return LoweredOperator(
-            self.op_type, self.to_attributes(), stored_weights(site, FilterKind.MATMUL)
-        )
+        """Every ``[K, N]`` slice of the right side packed as a filter, by the board if need be."""
+        right = site.inputs[1]
+        assert right is not None
+        if right.constant is not None:
+            return LoweredOperator(
+                self.op_type, self.to_attributes(), stored_weights(site, FilterKind.MATMUL)
+            )
+        block = site.target.mac[site.bits].filter_block
+        moves = packing_moves(right.shape, block)
+        return LoweredOperator(self.op_type, self.to_attributes(), {}, moves={1: moves})
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

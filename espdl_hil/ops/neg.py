@@ -9,7 +9,15 @@ from typing import ClassVar
 import numpy as np
 
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import saturate
 from espdl_hil.ops._plain import Plain, required
@@ -21,6 +29,10 @@ class Neg(Plain):
 
     op_type: ClassVar[str] = "Neg"
     traits: ClassVar[Traits] = Traits(LayoutRule.PASSIVE, ExponentRule.PASSIVE)
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

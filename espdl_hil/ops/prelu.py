@@ -26,6 +26,7 @@ from espdl_hil.numerics import saturate, shift_round, wrap
 from espdl_hil.ops._plain import required
 from espdl_hil.ops._stored import quantized, tabulate
 from espdl_hil.ops._table import look_up, table_named
+from espdl_hil.ops.leaky_relu import LeakyRelu
 from espdl_hil.targets import Overflow
 
 _LARGEST_LEFT = 6  # the vector kernels hold 2**n as one signed byte
@@ -69,7 +70,7 @@ class PRelu(Operator):
             )
 
     def lower(self, site: LoweringSite) -> LoweredOperator:
-        """One slope in int8 becomes a table; else the slopes stay, as ``[C, 1, 1]``."""
+        """One slope becomes a table in int8 and a LeakyRelu in int16; else ``[C, 1, 1]`` stays."""
         x, slopes, y = site.inputs[0], site.inputs[1], site.outputs[0]
         assert x is not None
         assert slopes is not None
@@ -78,14 +79,17 @@ class PRelu(Operator):
         if x.quant is None or y.quant is None:
             raise ModelError("a PRelu of floats", hint="only quantized ones are lowered")
         single = slopes.constant.size == 1
-        count = 1 if single and site.bits == 8 else x.shape[1] if len(x.shape) > 1 else 1
+        if single and site.bits != 8:
+            leaky = LeakyRelu(alpha=float(slopes.constant.ravel()[0]))
+            return LoweredOperator(leaky.op_type, leaky.to_attributes(), {1: None})
+        count = 1 if single else x.shape[1]
         spread = np.broadcast_to(slopes.constant.ravel(), (count,)).reshape(-1, 1, 1)
         tensor = Tensor.of(
             slopes.name,
             quantized(spread, slopes.quant, site.target.rounding),
             exponents=slopes.quant.exponents,
         )
-        if not (single and site.bits == 8):
+        if not single:
             return LoweredOperator(self.op_type, {}, {1: tensor})
         slope = np.float32(slopes.constant.ravel()[0])
         table = tabulate(

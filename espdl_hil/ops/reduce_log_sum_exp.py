@@ -9,10 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, Operand, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._reduce import Reduction, logarithm, reducing, running_sum
+from espdl_hil.ops._softmax import refuse_overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,11 @@ class ReduceLogSumExp(Reduction):
 
     op_type: ClassVar[str] = "ReduceLogSumExp"
     traits: ClassVar[Traits] = reducing(ExponentRule.CALIBRATED)
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """Axes in stored order; int8 inputs whose exponentials leave float32 are refused."""
+        refuse_overflow(self.op_type, site)
+        return Reduction.lower(self, site)
 
     def combine(
         self, groups: npt.NDArray[Any], x: Operand, output: ValueInfo, at: Execution

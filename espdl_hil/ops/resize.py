@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from espdl_hil.ir.operator import (
     LayoutRule,
     LoweredOperator,
     LoweringSite,
+    Move,
     Operand,
     Operator,
     Traits,
@@ -26,6 +27,7 @@ from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, round_float, saturate, scale_of, shift_round, wrap
 from espdl_hil.ops._plain import optional, required
 from espdl_hil.ops._window import as_image, like_input
+from espdl_hil.ops.gather import Gather
 
 _MODES = ("nearest", "linear")
 _VECTOR = 16  # channels of one vector; the nearest kernels need that many, but for 2x2
@@ -60,6 +62,11 @@ class Resize(Operator):
         mode = attributes.text("mode", "nearest")
         if mode not in _MODES:
             raise attributes.unsupported("mode", mode, "nearest or linear")
+        if attributes.integer("antialias", 0):
+            raise attributes.unsupported("antialias", 1, "0")
+        policy = attributes.text("keep_aspect_ratio_policy", "stretch")
+        if policy != "stretch":
+            raise attributes.unsupported("keep_aspect_ratio_policy", policy, "stretch")
         return cls(
             mode=mode,
             coordinate_transformation_mode=attributes.text(
@@ -80,36 +87,61 @@ class Resize(Operator):
         """Refuse what the board computes otherwise than ONNX, or not at all."""
         x, y = site.inputs[0], site.outputs[0]
         assert x is not None
-        if site.bits != 8:
-            raise ModelError("Resize in int16: ESP-DL's kernel is empty")
-        ratios = [n / m for n, m in zip(y.shape[2:], x.shape[2:], strict=True)]
-        whole = all(ratio == int(ratio) for ratio in ratios)
+        if x.shape[:2] != y.shape[:2]:
+            raise ModelError(
+                "Resize of batch or channels", hint="only height and width are resized"
+            )
         mode = self.coordinate_transformation_mode
         if self.mode == "nearest":
-            # Rounding down equals every other rule only where each element is repeated.
-            plain = mode == "asymmetric" and self.nearest_mode == "floor"
-            if not plain and not (whole and mode in ("asymmetric", "half_pixel")):
-                raise UnsupportedAttributeError(
-                    "coordinate_transformation_mode",
-                    f"{mode}, {self.nearest_mode}",
-                    "asymmetric with floor, or whole scales",
-                )
-            if site.target.vector and x.shape[1] < _VECTOR and ratios != [2.0, 2.0]:
-                raise ModelError(
-                    f"nearest Resize of {x.shape[1]} channels by {ratios}: the vector kernel of "
-                    f"{site.target.name} reads registers it never loaded",
-                    hint="use 16 or more channels, or scale both axes by 2",
-                )
-        elif mode not in ("half_pixel", "align_corners", "pytorch_half_pixel"):
+            _onnx_positions(self, site)
+            return
+        if site.bits != 8:
+            raise ModelError(
+                "linear Resize in int16: ESP-DL's kernel is empty",
+                hint="quantize with 8 bits, use mode nearest, or a ConvTranspose",
+            )
+        allowed = ("half_pixel", "align_corners", "pytorch_half_pixel")
+        if mode not in allowed or (mode == "pytorch_half_pixel" and 1 in y.shape[2:]):
             raise UnsupportedAttributeError(
                 "coordinate_transformation_mode", mode, "half_pixel or align_corners"
             )
+        if min(x.shape[2:]) < 2 or (mode == "align_corners" and min(y.shape[2:]) < 2):
+            raise ModelError(
+                "linear Resize of or to a single row or column: ESP-DL reads before the tensor",
+                hint="use mode nearest",
+            )
 
     def lower(self, site: LoweringSite) -> LoweredOperator:
-        """Sizes of all axes, in ONNX order as the board indexes them."""
-        sizes = np.array(site.outputs[0].shape, dtype=np.int64)
-        tensor = Tensor.of(f"{site.node}/sizes", sizes)
-        return LoweredOperator(self.op_type, self.to_attributes(), {1: None, 2: None, 3: tensor})
+        """Sizes in ONNX order as the board indexes them; scales where those are not whole.
+
+        A nearest Resize that the target's kernel computes otherwise than ONNX, or not at all,
+        becomes one Gather along each axis: equally exact, in both widths.
+        """
+        if self.mode == "nearest" and not self._is_native(site):
+            return _gathered(site, _onnx_positions(self, site))
+        scales = _declared_scales(site)
+        name, index, numbers = "sizes", 3, np.array(site.outputs[0].shape, dtype=np.int64)
+        if scales != _size_ratios(site):
+            name, index = "scales", 2
+            numbers = np.array((1.0, 1.0, *scales), dtype=np.float32)
+        tensor = Tensor.of(f"{site.node}/{name}", numbers)
+        parameters: dict[int, Tensor | None] = {1: None, 2: None, 3: None, index: tensor}
+        return LoweredOperator(self.op_type, self.to_attributes(), parameters)
+
+    def _is_native(self, site: LoweringSite) -> bool:
+        """Whether the target's nearest kernel takes the pixels that ONNX takes."""
+        x, y = site.inputs[0], site.outputs[0]
+        assert x is not None
+        scales = _declared_scales(site)
+        doubled = len(scales) == 2 and set(scales) == {2.0}
+        if site.bits != 8 or (site.target.vector and x.shape[1] < _VECTOR and not doubled):
+            return False
+        return all(
+            np.array_equal(_nearest(length, available, scale), wanted)
+            for length, available, scale, wanted in zip(
+                y.shape[2:], x.shape[2:], scales, _onnx_positions(self, site), strict=True
+            )
+        )
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
@@ -157,6 +189,87 @@ class Resize(Operator):
             blended = blended[top[0]] * weights[0] + blended[bottom[0]] * weights[1]
         scaled = blended * scale_of(-output.exponent)
         return quantize(scaled, output.dtype.numpy, at.target.rounding)
+
+
+def _size_ratios(site: LoweringSite) -> tuple[float, ...]:
+    """Output length by input length of the spatial axes, in float32."""
+    x, y = site.inputs[0], site.outputs[0]
+    assert x is not None
+    return tuple(
+        float(np.float32(n) / np.float32(m)) for n, m in zip(y.shape[2:], x.shape[2:], strict=True)
+    )
+
+
+def _declared_scales(site: LoweringSite) -> tuple[float, ...]:
+    """The scales of the spatial axes: input 2, or the ratio of the sizes."""
+    given = site.inputs[2] if len(site.inputs) > 2 else None
+    if given is None or given.constant is None or not given.constant.size:
+        return _size_ratios(site)
+    rank = len(site.outputs[0].shape)
+    if given.constant.size != rank:
+        raise ModelError(
+            f"{given.constant.size} scales for {rank} axes", hint="give a scale for every axis"
+        )
+    return tuple(float(np.float32(scale)) for scale in given.constant.ravel()[2:])
+
+
+def _onnx_positions(op: Resize, site: LoweringSite) -> tuple[npt.NDArray[np.int64], ...]:
+    """Which row, and which column, ONNX takes for each of the output."""
+    x, y = site.inputs[0], site.outputs[0]
+    assert x is not None
+    half = np.float32(0.5)
+    positions: list[npt.NDArray[np.int64]] = []
+    for length, available, scale in zip(
+        y.shape[2:], x.shape[2:], _declared_scales(site), strict=True
+    ):
+        steps, factor = np.arange(length).astype(np.float32), np.float32(scale)
+        match op.coordinate_transformation_mode:
+            case "asymmetric":
+                real = steps / factor
+            case "align_corners":
+                real = steps * np.float32(available - 1) / np.float32(max(length - 1, 1))
+            case "half_pixel" | "pytorch_half_pixel":
+                real = (steps + half) / factor - half
+                if length == 1 and op.coordinate_transformation_mode != "half_pixel":
+                    real = np.zeros_like(steps)
+            case other:
+                raise UnsupportedAttributeError(
+                    "coordinate_transformation_mode",
+                    other,
+                    "asymmetric, half_pixel, pytorch_half_pixel or align_corners",
+                )
+        match op.nearest_mode:
+            case "floor":
+                whole = np.floor(real)
+            case "ceil":
+                whole = np.ceil(real)
+            case "round_prefer_ceil":
+                whole = np.floor(real + half)
+            case "round_prefer_floor":
+                whole = np.ceil(real - half)
+            case other:
+                raise UnsupportedAttributeError("nearest_mode", other, "floor, ceil or round_…")
+        positions.append(np.clip(whole, 0, available - 1).astype(np.int64))
+    return tuple(positions)
+
+
+def _gathered(site: LoweringSite, positions: tuple[npt.NDArray[np.int64], ...]) -> LoweredOperator:
+    """Rows, then columns, picked by index from ``[1, H, W, C]`` (or ``[1, W, C]``)."""
+    x = site.inputs[0]
+    assert x is not None
+    tensors = [Tensor.of("indices", array) for array in positions]
+    moves: tuple[Move, ...] = ()
+    if len(positions) == 2:
+        rows = (1, len(positions[0]), x.shape[3], x.shape[1])
+        moves = (Move(Gather(axis=1), rows, (0,), (tensors[0],)),)
+    last = Gather(axis=len(positions))
+    tensor = replace(tensors[-1], name=f"{site.node}/indices")
+    return LoweredOperator(
+        last.op_type,
+        last.to_attributes(),
+        {1: tensor, 2: None, 3: None},
+        moves={0: moves} if moves else {},
+    )
 
 
 def _target_size(

@@ -9,9 +9,19 @@ from typing import ClassVar
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import integers, required
+from espdl_hil.ops._shapes import constant_integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,19 @@ class ReverseSequence(Operator):
             "batch_axis": Attribute.of(self.batch_axis),
             "time_axis": Attribute.of(self.time_axis),
         }
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse lengths that leave the tensor."""
+        x = site.inputs[0]
+        assert x is not None
+        lengths = constant_integers(site, 1)
+        steps = x.shape[self.time_axis]
+        if not all(0 <= length <= steps for length in lengths):
+            raise ModelError(f"lengths {list(lengths)} of {steps} time steps")
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

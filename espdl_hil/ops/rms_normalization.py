@@ -11,7 +11,16 @@ import numpy as np
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._plain import normal_axis, required
@@ -28,7 +37,7 @@ class RMSNormalization(Operator):
     """
 
     op_type: ClassVar[str] = "RMSNormalization"
-    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.CALIBRATED)
+    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.CALIBRATED, float_inputs=(1,))
 
     axis: int
     epsilon: float
@@ -44,6 +53,10 @@ class RMSNormalization(Operator):
             "axis": Attribute.of(self.axis),
             "epsilon": Attribute.of(float(self.epsilon)),
         }
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -9,10 +9,19 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from espdl_hil.errors import ModelError
+from espdl_hil.errors import ModelError, UnsupportedAttributeError
 from espdl_hil.ir.attributes import Attribute, Attributes
-from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.lowered import Tensor, ValueInfo
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import saturate
 from espdl_hil.ops._plain import required
@@ -51,6 +60,25 @@ class ScatterND(Operator):
     def to_attributes(self) -> Mapping[str, Attribute]:
         """All attributes."""
         return {"reduction": Attribute.of(self.reduction)}
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse products, which the board leaves unscaled."""
+        if self.reduction == "mul":
+            raise UnsupportedAttributeError(
+                "reduction", "mul", "none, add, max, min", hint="ESP-DL does not scale the product"
+            )
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """Indices counted from the front: the board does not wrap them."""
+        data, places = site.inputs[0], site.inputs[1]
+        assert data is not None
+        assert places is not None
+        assert places.constant is not None
+        limits = np.array(data.shape[: places.shape[-1]], dtype=np.int64)
+        counted = places.constant.astype(np.int64)
+        wrapped = np.where(counted < 0, counted + limits, counted)
+        tensor = Tensor.of(f"{site.node}/indices", wrapped)
+        return LoweredOperator(self.op_type, self.to_attributes(), {1: tensor})
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

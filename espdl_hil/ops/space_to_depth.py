@@ -9,7 +9,16 @@ from typing import ClassVar
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, Operand, Operator, Traits
+from espdl_hil.ir.operator import (
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweredOperator,
+    LoweringSite,
+    Operand,
+    Operator,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import required
 
@@ -37,6 +46,17 @@ class SpaceToDepth(Operator):
     def to_attributes(self) -> Mapping[str, Attribute]:
         """All attributes."""
         return {"blocksize": Attribute.of(self.blocksize)}
+
+    def check(self, site: LoweringSite) -> None:
+        """Refuse several channels, which ESP-DL counts in another order than ONNX."""
+        x = site.inputs[0]
+        assert x is not None
+        if x.shape[1] != 1:
+            raise ModelError(f"SpaceToDepth of {x.shape[1]} channels: ESP-DL counts them first")
+
+    def lower(self, site: LoweringSite) -> LoweredOperator:
+        """As it is."""
+        return self.unchanged()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -23,6 +23,7 @@ from espdl_hil.quantizer.weights import (
     Exponents,
     MacSite,
     limited_exponents,
+    longest_shift,
     weight_exponents,
 )
 
@@ -70,7 +71,13 @@ def assign(
         for name, exponent in work.exponents.items()
         if name not in work.floats
     }
+    values.update(work.fixed)
     return QuantModel(graph, values, work.edges, bits)
+
+
+def _raisable(node: Node) -> bool:
+    """Whether the result of ``node`` may have any exponent that is large enough."""
+    return node.op.traits.exponents in _RAISABLE and not node.op.traits.tied_inputs
 
 
 def _bounded(graph: Graph) -> list[tuple[str, str]]:
@@ -87,7 +94,7 @@ def _bounded(graph: Graph) -> list[tuple[str, str]]:
         if node.op.traits.bounds
         and counts[node.inputs[0]] == 1
         and node.inputs[0] in made
-        and made[node.inputs[0]].op.traits.exponents in _RAISABLE
+        and _raisable(made[node.inputs[0]])
     ]
 
 
@@ -100,6 +107,7 @@ class _Assignment:
     config: QuantizeConfig
     exponents: dict[str, int] = field(default_factory=dict)
     floats: set[str] = field(default_factory=set)
+    fixed: dict[str, QuantParams] = field(default_factory=dict)
     wanted_weights: dict[str, Exponents] = field(default_factory=dict)
     edges: dict[tuple[str, int], QuantParams] = field(default_factory=dict)
 
@@ -116,7 +124,19 @@ class _Assignment:
             self._choose_outputs(node)
 
     def _choose_outputs(self, node: Node) -> None:
-        activations = self._activations(node)
+        traits, activations = node.op.traits, self._activations(node)
+        for index, quant in traits.fixed_outputs:
+            if index < len(node.outputs):
+                value = node.outputs[index]
+                self.fixed[value] = quant
+                # Its readers get the model's own width, at an exponent of the range seen.
+                self.exponents[value] = max(self.exponents[value], quant.exponent)
+        if traits.tied_inputs:
+            tied = [v for v in node.outputs if v not in self.fixed]
+            tied_inputs = [node.inputs[index] for index in traits.tied_inputs]
+            known = [self.exponents[v] for v in (*tied, *tied_inputs) if v in self.exponents]
+            known += [self._fitting(v) for v in tied_inputs if v in self.graph.constants]
+            self.exponents.update(dict.fromkeys(tied, max(known)))
         match node.op.traits.exponents:
             case ExponentRule.PASSIVE:
                 for value in node.outputs:
@@ -141,7 +161,7 @@ class _Assignment:
         for value in node.inputs[:2]:
             if value in self.exponents:
                 factors += self.exponents[value]
-            elif node.op.traits.multiplies:
+            elif node.op.traits.multiplies and value == node.inputs[1]:
                 self.wanted_weights[node.name] = weight_exponents(
                     self._mac(node), self.config.bits, self.config.weights
                 )
@@ -171,7 +191,7 @@ class _Assignment:
                 while producer is not None and self._passes_on(producer, readers, chain[-1]):
                     chain.append(producer.inputs[0])
                     producer = made.get(chain[-1])
-                raisable = producer is None or producer.op.traits.exponents in _RAISABLE
+                raisable = producer is None or _raisable(producer)
                 if raisable and readers.get(chain[-1], 0) == 1 and readers.get(value, 0) == 1:
                     self.exponents.update(dict.fromkeys(chain, exponent))
 
@@ -184,26 +204,56 @@ class _Assignment:
         """Say what consumers want where it differs from what they are given."""
         for node in self.graph.nodes:
             traits = node.op.traits
-            aligned = traits.exponents is ExponentRule.ALIGNED
+            fixed = dict(traits.fixed_inputs)
             for index, value in enumerate(node.inputs):
                 if value not in self.exponents or index in traits.index_inputs:
                     continue
-                wanted = self.exponents[node.outputs[0] if aligned else value]
-                if value in self.floats or wanted != self.exponents[value]:
-                    self._want(node, index, wanted)
+                wanted = fixed.get(index) or self._params(self._wanted(node, index))
+                given = self.fixed.get(value) or self._params(self.exponents[value])
+                if value in self.floats or wanted != given:
+                    self.edges[node.name, index] = wanted
             if traits.multiplies and node.inputs[1] in self.graph.constants:
                 self._want_weights(node, coarser_weights.get(node.name, 0))
                 continue
-            for index, value in self._constants(node):
-                if aligned and not traits.products:
-                    self._want(node, index, self.exponents[node.outputs[0]])
-                elif traits.exponents is ExponentRule.PASSIVE:
-                    self._want(node, index, self.exponents[node.inputs[0]])
-                else:
-                    self._want(node, index, self._fitting(value))
+            for index, _ in self._constants(node):
+                if index not in traits.float_inputs:
+                    wanted = fixed.get(index) or self._params(self._wanted(node, index))
+                    self.edges[node.name, index] = wanted
 
-    def _want(self, node: Node, index: int, exponent: int) -> None:
-        self.edges[node.name, index] = QuantParams((exponent,), self.config.bits)
+    def _wanted(self, node: Node, index: int) -> int:
+        """The exponent that ``node`` wants its input ``index`` to have."""
+        traits, value = node.op.traits, node.inputs[index]
+        constant = value in self.graph.constants
+        if index in traits.tied_inputs:
+            return self.exponents[node.outputs[0]]
+        match traits.exponents:
+            case ExponentRule.ALIGNED if not (constant and traits.products):
+                return self.exponents[node.outputs[0]]
+            case ExponentRule.PASSIVE if constant:
+                return self.exponents[node.inputs[0]]
+            case ExponentRule.COMPARED:
+                both = (
+                    self._fitting(v) if v in self.graph.constants else self.exponents[v]
+                    for v in node.inputs
+                )
+                return max(both)
+        if constant:
+            return self._fitting(value)
+        if traits.multiplies and index == 1:
+            return self._factor_exponent(node)
+        return self.exponents[value]
+
+    def _factor_exponent(self, node: Node) -> int:
+        """The exponent of a run-time right side: the shift stays within the accumulators."""
+        left, right = (
+            self._fitting(v) if v in self.graph.constants else self.exponents[v]
+            for v in node.inputs[:2]
+        )
+        longest = longest_shift(self.config.target.mac[self.config.bits], self.config.bits)
+        return max(right, self.exponents[node.outputs[0]] - left - longest)
+
+    def _params(self, exponent: int) -> QuantParams:
+        return QuantParams((exponent,), self.config.bits)
 
     def _want_weights(self, node: Node, coarser: int) -> None:
         bits, target = self.config.bits, self.config.target

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from espdl_hil.calibration.observers import HIGHEST_EXPONENT, LOWEST_EXPONENT, fitting_exponent
 from espdl_hil.ir.types import Array
-from espdl_hil.targets import Target
+from espdl_hil.targets import MacArithmetic, Target
 
 Exponents = npt.NDArray[np.int64]
 
@@ -87,6 +87,12 @@ def _squared_error(
     return np.ldexp(errors, (2 * exponents).astype(np.int32))
 
 
+def longest_shift(arithmetic: MacArithmetic, bits: int) -> int:
+    """The largest shift at which the accumulators still hold a full-scale output."""
+    narrowest = min(arithmetic.lane.bits, arithmetic.tail.bits)
+    return min(narrowest - bits, arithmetic.largest_shift)
+
+
 def limited_exponents(
     site: MacSite,
     wanted: Exponents,
@@ -106,10 +112,7 @@ def limited_exponents(
         target: gives the widths of bias and accumulators.
     """
     arithmetic = target.mac[bits]
-    # An accumulator narrower than a full-scale output would saturate before the output does.
-    longest = min(arithmetic.lane.bits, arithmetic.tail.bits) - bits
-    longest = min(longest, arithmetic.largest_shift)
-    lowest = np.full(wanted.shape, shift_base - longest, dtype=np.int64)
+    lowest = np.full(wanted.shape, shift_base - longest_shift(arithmetic, bits), dtype=np.int64)
     peaks = site.bias_peaks()
     # The exponent of the product at which the bias is just below 2**(bias_bits - 1).
     fits = np.frexp(peaks)[1].astype(np.int64) - (arithmetic.bias_bits - 1)

@@ -89,6 +89,9 @@ EXACT = {
     " { y = ReduceSum<keepdims = 0>(x, a) }",
     "depth_to_space": "g (float[1,16,3,3] x) => (float y)"
     ' { y = DepthToSpace<blocksize = 2, mode = "CRD">(x) }',
+    "resize_nearest": "g (float[1,16,5,5] x) => (float y) <float[4] s = {1.0,1.0,3.0,3.0}>"
+    ' { y = Resize<mode = "nearest", coordinate_transformation_mode = "asymmetric",'
+    ' nearest_mode = "floor">(x, , s) }',
     "log_softmax": "g (float[1,10] x) => (float y) { y = LogSoftmax(x) }",
     "softmax": "g (float[1,10] x) => (float y) { y = Softmax(x) }",
     "softmax_channels": "g (float[1,10,4,4] x) => (float y)"
@@ -162,8 +165,8 @@ PRODUCTS = {
     " { t = Conv(x, w) u = Relu(t) y = Add(u, a) }",
     "shared_weights": "g (float[1,8] x, float[8,8] w, float[8] b) => (float y)"
     " { t = Gemm(x, w, b) u = Relu(t) v = Gemm(u, w, b) y = Relu(v) }",
-    "shared_constant": "g (float[1,4,5,5] x, float[6,4,1,1] w, float[6,1,1] c) => (float y, float z)"
-    " { t = Conv(x, w) y = Mul(t, c) u = Add(t, c) z = Relu(u) }",
+    "shared_constant": "g (float[1,4,5,5] x, float[6,4,1,1] w, float[6,1,1] c)"
+    " => (float y, float z) { t = Conv(x, w) y = Mul(t, c) u = Add(t, c) z = Relu(u) }",
     "inner_value_is_output": "g (float[1,4,5,5] x, float[6,4,1,1] w, float[6] b) =>"
     " (float t, float y) { t = Conv(x, w, b) y = Relu(t) }",
     "output_of_two_readers": "g (float[1,4,5,5] x, float[6,4,1,1] w) => (float r, float f)"
@@ -182,8 +185,5 @@ PRODUCTS = {
 INT8_ONLY = {
     "resize_linear": "g (float[1,16,5,5] x) => (float y) <float[4] s = {1.0,1.0,2.0,2.0}>"
     ' { y = Resize<mode = "linear">(x, , s) }',
-    "resize_nearest": "g (float[1,16,5,5] x) => (float y) <float[4] s = {1.0,1.0,3.0,3.0}>"
-    ' { y = Resize<mode = "nearest", coordinate_transformation_mode = "asymmetric",'
-    ' nearest_mode = "floor">(x, , s) }',
 }
 """Operators that have no int16 kernel."""
