@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
+import signal
 import subprocess
 from itertools import count
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from espdl_hil.boards.firmware import read_bundle
@@ -124,6 +128,30 @@ def test_a_board_boots_the_image_from_its_flash_and_again_after_a_reboot(tmp_pat
         opened(board.port) as port,
     ):
         assert b"for riscv32, this machine is" in port.read_until(b"No bootable app")
+
+
+@needs_rv32
+def test_a_bad_cable_costs_repeats_and_a_killed_board_leaves_no_machine(tmp_path, bundle, case):
+    folder = tmp_path / "board"
+    put_into_flash(bundle, folder / "flash.bin", chip_named(TARGET).flash_bytes)
+    faults = ("flip-up:2e-4", "flip-down:2e-4")
+    spec = VirtualBoardSpec(TARGET, folder, cpu=Cpu.RV32, faults=faults, seed=3)
+    with VirtualBoard(spec) as board:
+        link = Link(SerialTransport(board.port), first_seq=1)
+        try:
+            talk = Conversation(link.perform, count(1).__next__)
+            for _ in range(5):
+                found = talk.run(request_of(case))
+                expected = case.outputs(case.vectors[0])
+                assert all(np.array_equal(found.outputs[name], expected[name]) for name in expected)
+                talk.erase_models()
+            assert link.client.counters.retries > 0
+        finally:
+            link.close()
+        children = Path(f"/proc/{board.pid}/task/{board.pid}/children").read_text().split()
+        assert len(children) == 1
+        os.kill(board.pid, signal.SIGKILL)
+        assert wait_until_gone(int(children[0]))
 
 
 @needs_rv32
