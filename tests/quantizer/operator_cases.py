@@ -215,5 +215,13 @@ RECURRENT = {
         "float[1,64,16] r, float[1,128] b) => (float yc) { y, yh, c = LSTM<hidden_size = "
         "16>(x, w, r, b, , x2, x3) yc = Relu(c) }"
     ),
+    "gru_two_layers_as_torch_writes_them": "g (float[1,9,8] x, float[2,24,8] w, float[2,24,8] r,"
+    " float[2,48] b, float[1,24,16] w2, float[1,24,8] r2, float[1,48] b2) => (float y)"
+    " <float[2,1,8] h = {0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0}, int64[3] s = {0,0,-1}, int64[1] a = {1}>"
+    " { t = Transpose<perm = [1,0,2]>(x)"
+    ' o, oh = GRU<hidden_size = 8, linear_before_reset = 1, direction = "bidirectional">'
+    "(t, w, r, b, , h) p = Transpose<perm = [0,2,1,3]>(o) q = Reshape(p, s)"
+    " u, uh = GRU<hidden_size = 8, linear_before_reset = 1>(q, w2, r2, b2)"
+    " v = Squeeze(u, a) y = Transpose<perm = [1,0,2]>(v) }",
 }
 """Gates have steps of 1/512 and flat ends in both widths: int16 gains little."""

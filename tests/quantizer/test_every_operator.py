@@ -68,6 +68,19 @@ def test_recurrent_layers_keep_their_signal(case, target, bits):
     assert_equal_in_the_c_engine(result)
 
 
+def test_batch_first_gives_the_bytes_of_time_first():
+    # ONNX Runtime knows time first only, so the two exports are held against each other.
+    weights = "float[1,16,4] w, float[1,16,4] r) => (float y, float yh)"
+    time_first = f"g (float[9,1,4] x, {weights} {{ y, yh = LSTM<hidden_size = 4>(x, w, r) }}"
+    batch_first = (
+        f"g (float[1,9,4] x, {weights} {{ y, yh = LSTM<hidden_size = 4, layout = 1>(x, w, r) }}"
+    )
+    one, other = (quantized(body, "esp32p4", 8)[1].model for body in (time_first, batch_first))
+    for a, b in zip(one.test_outputs, other.test_outputs, strict=True):
+        assert a.data == b.data
+        assert a.exponents == b.exponents
+
+
 @every_target
 @pytest.mark.parametrize("case", LINEAR_RESIZES)
 def test_a_linear_resize_does_int8_and_refuses_int16(case, target):
