@@ -14,7 +14,6 @@ import numpy.typing as npt
 from typing_extensions import assert_never
 
 from espdl_hil.calibration.ranges import BINS, Range
-from espdl_hil.ir.types import Floats
 
 LOWEST_EXPONENT = -30
 HIGHEST_EXPONENT = 30
@@ -103,7 +102,7 @@ def _squared_error(seen: Range, exponent: int, bits: int) -> float:
     width = 2.0**seen.limit / BINS
     top = (2 ** (bits - 1) - 1) * step
     rounded = np.minimum(np.rint(centers / step) * step, top)
-    error: npt.NDArray[np.float64] = np.square(centers - rounded)
+    error = np.square(centers - rounded).astype(np.float64)
     # A bin wider than a step tells nothing of rounding: take its mean error instead.
     if step < 2.0 * width:
         error = np.where(centers < top, step * step / 12.0, error)
