@@ -105,7 +105,7 @@ def _squared_error(seen: Range, exponent: int, bits: int) -> float:
     error = np.square(centers - rounded).astype(np.float64)
     # A bin wider than a step tells nothing of rounding: take its mean error instead.
     if step < 2.0 * width:
-        error = np.where(centers < top, step * step / 12.0, error)
+        error[centers < top] = step * step / 12.0
     counts = seen.counts.astype(np.float64)
     if seen.lowest >= 0.0 or seen.highest <= 0.0:
         counts[0] = 0.0  # zeros of a rectified value cost nothing at any exponent
