@@ -90,8 +90,8 @@ def _percentile(seen: Range) -> float:
 
 
 def _centers(seen: Range) -> npt.NDArray[np.float64]:
-    centers: npt.NDArray[np.float64] = (np.arange(BINS) + 0.5) * (2.0**seen.limit / BINS)
-    return centers
+    middles = np.arange(BINS, dtype=np.float64) + 0.5
+    return np.asarray(middles * (2.0**seen.limit / BINS), dtype=np.float64)
 
 
 def _squared_error(seen: Range, exponent: int, bits: int) -> float:
