@@ -96,10 +96,9 @@ def quantize(x: Floats, dtype: npt.DTypeLike, rounding: Rounding) -> Ints:
 
 def wrap(x: Ints, bits: int) -> npt.NDArray[np.int64]:
     """Keep the low ``bits`` of integers as a two's complement number."""
-    if bits >= 64:
-        return x.astype(np.int64)
-    half = np.int64(1) << (bits - 1)
-    return ((x.astype(np.int64) + half) & ((np.int64(1) << bits) - 1)) - half
+    above = max(64 - bits, 0)
+    kept: npt.NDArray[np.int64] = (x.astype(np.int64) << above) >> above
+    return kept
 
 
 def is_integer(array: Array) -> bool:
