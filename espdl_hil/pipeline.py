@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Union
 
 import numpy as np
 
@@ -25,6 +25,12 @@ from espdl_hil.passes import simplify
 from espdl_hil.quantizer import QuantizeConfig, assign, calibrated_values
 from espdl_hil.simulator import Simulator
 from espdl_hil.targets import TARGETS, Target, target_named
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Source = Union[Path, bytes, "nn.Module"]
+"""Wherever a float model is: an ``.onnx`` file, its bytes, or a torch module."""
 
 Model = str | Path | bytes | LoweredModel
 """Wherever a lowered model is: an ``.espdl`` file, its bytes, or itself."""
@@ -69,30 +75,36 @@ Progress = Callable[[str, int, int], None]
 
 
 def quantize(
-    source: Path | bytes,
+    source: Source,
     config: QuantizeConfig,
     calibration: Mapping[str, Array] | None = None,
     *,
     compare: int = 0,
     progress: Progress = lambda stage, done, total: None,
 ) -> Quantized:
-    """Quantize an ONNX model for a target.
+    """Quantize an ONNX model, or a torch module, for a target.
 
     Args:
-        source: path or bytes of the model; only read.
+        source: path or bytes of the model, or the module; only read. A module is exported with the
+            shapes of ``calibration``, whose names its inputs get, in the order of ``forward``.
         config: target, bits, methods; ``random_samples`` where there is no ``calibration``.
-        calibration: arrays by input name, samples first.
+        calibration: arrays by input name, samples first; for a module each sample with its batch
+            dimension of 1.
         compare: how many calibration samples to simulate against the float model.
         progress: told of each stage.
 
     Raises:
-        ConfigError: no calibration data and no random samples asked for.
+        ConfigError: no calibration data and no random samples asked for; a package is missing.
         ModelError: the model or the data is not what we support; all findings at once.
     """
     try:
         from espdl_hil.frontend.evaluate import FloatModel
+        from espdl_hil.frontend.torch_import import export_samples, is_module
     except ImportError as error:
         raise _not_installed(error) from error
+    if is_module(source):
+        progress("export", 0, 1)
+        source = export_samples(source, calibration)
     if calibration is None and not config.random_samples:
         raise ConfigError(
             "no calibration data",

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from espdl_hil.frontend.spelled import spelled
 from espdl_hil.ir.attributes import Attribute, AttributeKind
 from espdl_hil.ir.graph import Graph, Node
 from espdl_hil.ir.types import TensorType
@@ -60,6 +61,10 @@ def _protos(node: Node, graph: Graph) -> Iterable[onnx.NodeProto]:
         x, y = node.inputs[0], node.outputs[0]
         yield helper.make_node(Sigmoid.op_type, [x], [f"{y}/sigmoid"], f"{node.name}/sigmoid")
         yield helper.make_node(Mul.op_type, [x, f"{y}/sigmoid"], [y], node.name)
+        return
+    longer = spelled(node, graph)
+    if longer is not None:
+        yield from longer
         return
     if isinstance(node.op, InsertZeros):
         yield from _spread(node, node.op, graph)

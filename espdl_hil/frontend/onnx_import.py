@@ -14,6 +14,7 @@ import onnx
 from onnx import numpy_helper
 
 from espdl_hil.errors import ModelError, UnsupportedModelError, UnsupportedOperatorError
+from espdl_hil.frontend.hints import HINTS
 from espdl_hil.frontend.onnx_model import read_model
 from espdl_hil.frontend.rewrites import REWRITES, explicit_kernel, explicit_pads
 from espdl_hil.frontend.scope import OnnxNode, Scope
@@ -22,6 +23,8 @@ from espdl_hil.ir.graph import Graph, Node
 from espdl_hil.ir.operator import LayoutRule
 from espdl_hil.ir.types import Array, DType, TensorType
 from espdl_hil.ops import OPERATORS
+from espdl_hil.ops._visitor import VISITORS
+from espdl_hil.ops.function import Function
 
 _FLOAT_TYPES = (DType.FLOAT,)
 _INDEX_TYPES = (DType.INT64, DType.INT32, DType.BOOL)
@@ -259,10 +262,14 @@ def _rewritten(raw: OnnxNode, scope: Scope, findings: list[ModelError]) -> Seque
 
 
 def _parsed(raw: OnnxNode, scope: Scope, findings: list[ModelError]) -> Node | None:
-    kind = OPERATORS.get(raw.op_type)
+    kind = OPERATORS.get(raw.op_type) or VISITORS.get(raw.op_type)
+    if kind is None and Function.known(raw.op_type):
+        kind = Function
     if kind is None or raw.domain:
         name = f"{raw.domain}.{raw.op_type}" if raw.domain else raw.op_type
-        hint = "" if not raw.domain else "operators outside the ONNX domain are not supported"
+        hint = HINTS.get(name, "")
+        if raw.domain:
+            hint = "operators outside the ONNX domain are not supported"
         findings.append(UnsupportedOperatorError(name, node=raw.name, opset=scope.opset, hint=hint))
         return None
     try:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from espdl_hil.errors import ModelError, UnsupportedAttributeError
+from espdl_hil.frontend.limits import maximum, minimum
 from espdl_hil.frontend.moves import depth_to_space, gather, pad, space_to_depth
 from espdl_hil.frontend.recurrent import gru, lstm
 from espdl_hil.frontend.scope import OnnxNode, Scope
@@ -139,33 +140,6 @@ def _sum(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     return nodes
 
 
-def _reduce_mean(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
-    """Before: ``y = ReduceMean(x, axes=spatial)``; after: ``y = GlobalAveragePool(x)``.
-
-    The mean over all spatial axes of an image; without ``keepdims`` a Reshape follows.
-    """
-    read = node.typed(scope.opset)
-    rank = len(scope.shape(node, node.inputs[0]))
-    if "axes" in node.attributes:
-        axes = read.integers("axes")
-    elif len(node.inputs) > 1 and node.inputs[1]:
-        axes = tuple(int(axis) for axis in scope.constant(node, 1))
-    else:
-        return (node,)
-    if rank not in (3, 4) or sorted(axis % rank for axis in axes) != list(range(2, rank)):
-        return (node,)
-    if read.integer("keepdims", 1):
-        return (OnnxNode(node.name, "GlobalAveragePool", node.inputs[:1], node.outputs),)
-    y = node.outputs[0]
-    shape = scope.shape(node, y)
-    pooled = scope.add_value(f"{node.name}/pooled", like=y, shape=(*shape, *(1,) * (rank - 2)))
-    target = scope.add_constant(f"{node.name}/shape", np.array(shape, dtype=np.int64))
-    return (
-        OnnxNode(f"{node.name}/pool", "GlobalAveragePool", node.inputs[:1], (pooled,)),
-        OnnxNode(node.name, "Reshape", (pooled, target), (y,)),
-    )
-
-
 def _global_max_pool(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     """Before: ``y = GlobalMaxPool(x)``; after: ``y = MaxPool(x, kernel_shape=spatial)``."""
     kernel = scope.shape(node, node.inputs[0])[2:]
@@ -239,9 +213,10 @@ REWRITES: Mapping[str, Rewrite] = MappingProxyType(
         "GlobalMaxPool": _global_max_pool,
         "LSTM": lstm,
         "LogSoftmax": _softmax,
+        "Max": maximum,
+        "Min": minimum,
         "Pad": pad,
         "Pow": _power,
-        "ReduceMean": _reduce_mean,
         "Reshape": _reshape,
         "Softmax": _softmax,
         "SpaceToDepth": space_to_depth,

@@ -22,10 +22,12 @@ _UNPACKED = "layout ==> UNK"
 
 
 def quantized(array: Array, quant: QuantParams, rounding: Rounding) -> Ints:
-    """Float elements as integers of ``quant`` (8 or 16 bits), saturated."""
-    with np.errstate(over="ignore"):  # what leaves float32 saturates
+    """Float elements as integers of ``quant`` (8 or 16 bits), saturated, infinities too."""
+    top = 2.0 ** (quant.bits - 1)
+    with np.errstate(over="ignore"):
         scaled = np.ldexp(array.astype(np.float32, copy=False), -_exponents(quant, array.ndim))
-    return quantize(scaled, quant.dtype.numpy, rounding)
+    # Here and not by ``quantize``, which takes infinities as a chip's conversion does.
+    return quantize(np.clip(scaled, -top, top - 1.0), quant.dtype.numpy, rounding)
 
 
 def _exponents(quant: QuantParams, rank: int) -> npt.NDArray[np.int32]:

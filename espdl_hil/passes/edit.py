@@ -5,7 +5,7 @@ The law of this file: nothing here knows an operator.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,13 +49,23 @@ class Draft:
         """Add a constant under a free name made from ``name``; return the name."""
         data = np.array(array)
         data.flags.writeable = False
-        free, count = name, 1
-        while free in self.types:
-            count += 1
-            free = f"{name}_{count}"
+        kind = TensorType(DType.of(data.dtype), tuple(data.shape))
+        free = self._add(name, kind)
         self.constants[free] = data
-        self.types[free] = TensorType(DType.of(data.dtype), tuple(data.shape))
         return free
+
+    def add_value(self, name: str, like: str, shape: tuple[int, ...]) -> str:
+        """Add an activation of the element type of ``like``; return its free name."""
+        return self._add(name, TensorType(self.types[like].dtype, shape))
+
+    def _add(self, name: str, kind: TensorType) -> str:
+        free = _free(name, self.types)
+        self.types[free] = kind
+        return free
+
+    def free_node(self, name: str) -> str:
+        """A name made from ``name`` that no node of the source has."""
+        return _free(name, self.nodes)
 
     def graph(self) -> Graph:
         """The rewritten graph, without what nothing reads any more; validated."""
@@ -83,6 +93,14 @@ class Draft:
         )
         graph.validate()
         return graph
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    free, count = name, 1
+    while free in taken:
+        count += 1
+        free = f"{name}_{count}"
+    return free
 
 
 def readers(graph: Graph) -> Mapping[str, tuple[Node, ...]]:

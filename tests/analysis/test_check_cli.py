@@ -86,13 +86,13 @@ def test_an_onnx_model_is_checked_whole_before_it_is_quantized(tmp_path, capsys)
         model_of(
             "g (float[1,3,8,8] x) => (float[1,3,4,4] z)"
             " { t = Det(x) y = MaxPool<kernel_shape = [2,2], strides = [2,2],"
-            " dilations = [2,2], pads = [1,1,0,0]>(x) z = Shrink(y) }"
+            " dilations = [2,2], pads = [1,1,0,0]>(x) z = Hardmax(y) }"
         ),
         path,
     )
     assert check(path, "--target", "esp32p4") == 3
     out = capsys.readouterr().out
-    for words in ("Shrink", "dilations"):
+    for words in ("Hardmax", "dilations"):
         assert words in out
 
 
