@@ -303,3 +303,34 @@ class Functions(nn.Module):
 
     def forward(self, x):
         return self.function(self.layer(x))
+
+
+class BoxDistribution(nn.Module):
+    """The end of a YOLO box branch: each side is the mean of a distribution over 16 bins."""
+
+    def __init__(self):
+        super().__init__()
+        self.sides = nn.Conv2d(8, 64, 1)
+        self.register_buffer("bins", torch.arange(16.0).view(1, 16, 1, 1))
+
+    def forward(self, x):
+        batch, _, height, width = x.shape
+        parts = self.sides(x).view(batch, 4, 16, height * width).transpose(2, 1).softmax(1)
+        return functional.conv2d(parts, self.bins).view(batch, 4, height * width)
+
+
+class Decoder(nn.Module):
+    """Channels shuffled between groups, and two ways to a larger picture."""
+
+    def __init__(self):
+        super().__init__()
+        self.grouped = nn.Conv2d(8, 16, 3, padding=1, groups=2)
+        self.wide = nn.Conv2d(16, 32, 1)
+        self.larger = nn.ConvTranspose2d(8, 8, 2, 2)
+
+    def forward(self, x):
+        x = self.grouped(x)
+        batch, channels, height, width = x.shape
+        x = x.view(batch, 2, channels // 2, height, width).transpose(1, 2)
+        x = self.wide(functional.leaky_relu(x.reshape(batch, channels, height, width), 0.1))
+        return functional.silu(self.larger(functional.pixel_shuffle(x, 2)))

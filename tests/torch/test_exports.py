@@ -61,6 +61,8 @@ MODELS = {
     "transformer": (blocks.Transformer, SEQUENCE),
     "transformer_tanh": (lambda: blocks.Transformer(approximate="tanh"), SEQUENCE),
     "detector": (blocks.Detector, PICTURE),
+    "box_distribution": (blocks.BoxDistribution, (1, 8, 10, 10)),
+    "decoder": (blocks.Decoder, (1, 8, 10, 10)),
     "gru": (lambda: blocks.Recurrent(nn.GRU), (1, 12, 6)),
     "lstm": (lambda: blocks.Recurrent(nn.LSTM), (1, 12, 6)),
     "gru_both_ways": (lambda: blocks.Recurrent(nn.GRU, True), (1, 12, 6)),
