@@ -3,10 +3,10 @@
 #   make demo            quantize the examples, flash three virtual boards, run, report
 #   make test            the whole test suite
 #   make check           format, lint, types, import layers, C format
-#   make agreement       a larger seeded comparison of simulator and C engine (SEED=, EXECUTIONS=)
+#   make agreement       the nightly comparison of simulator and C engine (SEED=, EXECUTIONS=)
 #   make support         write docs/support.md again, from what golden data and random models show
 #   make firmware        the runner for a chip, with ESP-IDF: TARGET=esp32s3, FLASH=8MB
-#   make firmware-host   the host builds of the firmware, with and without sanitizers
+#   make firmware-host   the host builds of the firmware, with and without sanitizers (needs g++)
 #   make venv            only the virtual environment with everything for development
 #   make clean           forget builds and the demo; keeps the virtual environment
 #
@@ -18,7 +18,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 WORKERS ?= auto
 SEED ?= 1
-EXECUTIONS ?= 20000
+EXECUTIONS ?= 200000
 
 BUILD := build
 DEMO := $(BUILD)/demo
