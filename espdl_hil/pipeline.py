@@ -5,13 +5,10 @@ The law of this file: it connects stages and holds no logic of its own.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Union
-
-import numpy as np
 
 from espdl_hil import espdl
 from espdl_hil.calibration.collect import collect
@@ -20,9 +17,10 @@ from espdl_hil.errors import ConfigError, ModelError, UnsupportedModelError
 from espdl_hil.ir.graph import Graph, QuantModel
 from espdl_hil.ir.lowered import LoweredModel, Tensor
 from espdl_hil.ir.types import Array
-from espdl_hil.lowering import check, lower, to_real, to_stored
+from espdl_hil.lowering import check, lower, to_stored
 from espdl_hil.passes import simplify
 from espdl_hil.quantizer import QuantizeConfig, assign, calibrated_values
+from espdl_hil.results.quality import OutputQuality, output_quality
 from espdl_hil.simulator import Simulator
 from espdl_hil.targets import TARGETS, Target, target_named
 
@@ -34,21 +32,6 @@ Source = Union[Path, bytes, "nn.Module"]
 
 Model = str | Path | bytes | LoweredModel
 """Wherever a lowered model is: an ``.espdl`` file, its bytes, or itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutputQuality:
-    """How well one graph output holds, on calibration samples.
-
-    Attributes:
-        output: name.
-        sqnr_db: signal to quantization noise of the simulated integers against the float model.
-        samples: how many were compared.
-    """
-
-    output: str
-    sqnr_db: float
-    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +121,8 @@ def quantize(
     model = with_test_vectors(bare, config.target, simulator, first)
     quality: tuple[OutputQuality, ...] = ()
     if compare:
-        float_model = FloatModel(graph)
-        quality = _compared(model, config.target, simulator, float_model.run, samples, compare)
+        compared = (samples.sample(index) for index in range(min(compare, samples.count)))
+        quality = output_quality(simulator, FloatModel(graph).run, compared)
     return Quantized(model, quant, config, described, quality)
 
 
@@ -182,41 +165,6 @@ def _test_tensor(model: LoweredModel, name: str, array: Array) -> Tensor:
     # The board has no tensor without axes.
     stored = array if array.ndim else array.reshape(1)
     return Tensor.of(name, stored, exponents=model.values[name].exponents)
-
-
-def _compared(
-    model: LoweredModel,
-    target: Target,
-    simulator: Simulator,
-    evaluate: Callable[[Mapping[str, Array]], Mapping[str, Array]],
-    samples: Samples,
-    count: int,
-) -> tuple[OutputQuality, ...]:
-    """Simulated outputs against float ones."""
-    signal = dict.fromkeys(model.outputs, 0.0)
-    noise = dict.fromkeys(model.outputs, 0.0)
-    used = min(count, samples.count)
-    for index in range(used):
-        sample = samples.sample(index)
-        expected = evaluate(sample)
-        simulator.reset()
-        got = simulator.run(
-            {name: to_stored(model, name, sample[name], target) for name in model.inputs}
-        )
-        for name in model.outputs:
-            real = to_real(model, name, got[name]).astype(np.float64)
-            wanted = expected[name].astype(np.float64)
-            signal[name] += float(np.sum(wanted**2))
-            noise[name] += float(np.sum((wanted - real) ** 2))
-    return tuple(
-        OutputQuality(name, _decibels(signal[name], noise[name]), used) for name in model.outputs
-    )
-
-
-def _decibels(signal: float, noise: float) -> float:
-    if noise == 0.0:
-        return math.inf
-    return 10.0 * math.log10(signal / noise) if signal else -math.inf
 
 
 def simulate(

@@ -6,11 +6,13 @@ import argparse
 import shutil
 from pathlib import Path
 
+from rich.console import Console
+
 from espdl_hil.cli import EXIT_EQUAL, EXIT_MISMATCH
 from espdl_hil.errors import BoardError
 from espdl_hil.results.records import Report, joined, read_report, write_report
 from espdl_hil.results.render_html import write_html
-from espdl_hil.results.summary import summary_text
+from espdl_hil.results.summary import summary_table, totals
 
 HELP = "show results.json files as a table or a page, joined into one"
 
@@ -27,8 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table; 0 where all passed, 1 on a mismatch, 4 where the bench failed."""
     report: Report = joined([read_report(path) for path in arguments.results])
-    width = max(shutil.get_terminal_size().columns, _NARROWEST)
-    print(summary_text(report, width=width), end="")
+    console = Console(width=max(shutil.get_terminal_size().columns, _NARROWEST), highlight=False)
+    console.print(summary_table(report))
+    for line in totals(report):
+        console.print(line, markup=False)
     if arguments.html is not None:
         write_html(arguments.html, report)
     if arguments.json is not None:

@@ -1,14 +1,12 @@
-"""The summary table: one row per model and board, for a terminal or as plain text.
+"""The summary table: one row per model and board.
 
-The law of this file: it returns text; whoever holds the terminal prints it.
+The law of this file: it returns cells, lines and a table; whoever holds the terminal prints them.
 """
 
 from __future__ import annotations
 
-import io
-
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from espdl_hil.results.records import AccuracyRecord, CheckRecord, Report
 
@@ -33,32 +31,14 @@ def summary_rows(report: Report) -> list[tuple[str, ...]]:
     return rows
 
 
-def summary_text(report: Report, *, width: int = 140, color: bool = False) -> str:
-    """The table and the totals under it.
-
-    Args:
-        report: what to tell.
-        width: columns of the terminal.
-        color: with escape sequences.
-    """
+def summary_table(report: Report) -> Table:
+    """The table, to be printed by a console; ``totals`` belong under it."""
     table = Table(title="espdl-hil", title_justify="left")
     for column in COLUMNS:
         table.add_column(column, overflow="fold")
     for row in summary_rows(report):
-        table.add_row(*row)
-    stream = io.StringIO()
-    console = Console(
-        file=stream,
-        width=width,
-        force_terminal=color,
-        no_color=not color,
-        color_system="standard" if color else None,
-        legacy_windows=False,
-    )
-    console.print(table)
-    for line in totals(report):
-        console.print(line, markup=False, highlight=False)
-    return stream.getvalue()
+        table.add_row(*map(Text, row))
+    return table
 
 
 def totals(report: Report) -> list[str]:

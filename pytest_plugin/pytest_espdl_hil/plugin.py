@@ -90,12 +90,9 @@ class _Results:
         report = self._collector.report()
         if report is None or self._is_worker:
             return
-        # Imported here: a pytest run without boards should not pay for table and page.
-        from espdl_hil.results.summary import summary_text
-
         width = terminalreporter._tw.fullwidth  # pytest offers no public width
         terminalreporter.write_line("")
-        terminalreporter.write(summary_text(report, width=max(width, 140)))
+        terminalreporter.write(reporting.summary_text(report, width=max(width, 140)))
         if self._folder is not None:
             reporting.write_reports(self._folder, report)
             terminalreporter.write_line(f"reports in {self._folder}")

@@ -6,6 +6,7 @@ same way with and without pytest-xdist.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,21 @@ class Collector:
             flashes=len({check.board for check in self._checks if check.flashed}),
             uploads=sum(check.model_uploaded for check in self._checks),
         )
+
+
+def summary_text(report: Report, width: int) -> str:
+    """The table and the totals under it, as plain text for pytest's own terminal."""
+    # Imported here: a pytest run without boards should not pay for tables.
+    from rich.console import Console
+
+    from espdl_hil.results.summary import summary_table, totals
+
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, no_color=True, highlight=False)
+    console.print(summary_table(report))
+    for line in totals(report):
+        console.print(line, markup=False)
+    return stream.getvalue()
 
 
 def write_reports(folder: Path, report: Report) -> None:

@@ -21,7 +21,7 @@ from espdl_hil.results.records import (
     write_report,
 )
 from espdl_hil.results.render_html import render_html
-from espdl_hil.results.summary import summary_rows, summary_text
+from espdl_hil.results.summary import COLUMNS, summary_rows, summary_table, totals
 from tests.support.results import check_record, difference
 
 BROKEN = BenchErrorRecord("digits", "desk", virtual=False, error="DeadlineError", message="silent")
@@ -86,12 +86,17 @@ def test_the_table_has_a_row_per_check_and_per_bench_error():
     assert "DeadlineError" in rows[2][2]
 
 
-def test_the_text_counts_flashes_and_uploads_and_says_what_virtual_means():
-    text = summary_text(report(check_record()))
-    assert "1 flash, 2 model uploads" in text
-    assert "no chip took part" in text
-    assert "\x1b" not in text
-    assert "no chip took part" not in summary_text(report(check_record(virtual=False)))
+def test_the_totals_count_flashes_and_uploads_and_say_what_virtual_means():
+    lines = "\n".join(totals(report(check_record())))
+    assert "1 flash, 2 model uploads" in lines
+    assert "no chip took part" in lines
+    assert "no chip took part" not in "\n".join(totals(report(check_record(virtual=False))))
+
+
+def test_names_from_a_board_are_no_markup_in_the_table():
+    table = summary_table(report(check_record(model="[red]x[/nothing]")))
+    assert [str(column.header) for column in table.columns] == list(COLUMNS)
+    assert [str(cell) for cell in table.columns[0].cells] == ["[red]x[/nothing]"]
 
 
 def test_a_broken_budget_stands_in_the_table():
