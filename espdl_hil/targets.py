@@ -28,6 +28,15 @@ class Overflow(Enum):
     SATURATE = "saturate"
 
 
+class Freedom(Enum):
+    """What a chip's toolchain may do to a float expression; the value says it to people."""
+
+    REORDERING = "-ffast-math may reorder sums and products, and multiply with a reciprocal"
+    CONTRACTION = "a product and a sum may be rounded once (fused multiply-add)"
+    ESTIMATE = "divisions and roots may start from the FPU's estimates"
+    LIBRARY = "expf, logf and powf are the C library's"
+
+
 @dataclass(frozen=True, slots=True)
 class Accumulator:
     """One accumulator register: its width in bits and its behaviour at every addition."""
@@ -108,6 +117,8 @@ class Target:
         requantize: limits of the vector kernels; ``None`` where floats compute exactly.
         resize_rounds: whether the nearest Resize kernel says how its right shift rounds; otherwise
             the rounding is left over from whatever ran before it.
+        freedoms: what the toolchain may do to ESP-DL's float expressions (``-ffast-math``); without
+            an FPU there is no fused multiply-add, and RISC-V divides without estimates.
         chip_id: the chip identifier in the application image header (esptool's numbering).
         idf_target: the ESP-IDF target name.
         metadata_names: values of the file metadata key ``target`` that mean this target.
@@ -122,6 +133,7 @@ class Target:
     prelu: Mapping[int, NegativeSlope]
     requantize: RequantizeLimits | None
     resize_rounds: bool
+    freedoms: frozenset[Freedom]
     chip_id: int
     idf_target: str
     metadata_names: tuple[str, ...]
@@ -135,7 +147,12 @@ _FLOORS_AND_WRAPS = NegativeSlope(rounds=False, rescales=False, overflow=Overflo
 _ROUNDS = NegativeSlope(rounds=True, rescales=True, overflow=Overflow.SATURATE)
 
 
-def _plain(name: str, chip_id: int) -> Target:
+_SOFT_FLOAT = frozenset({Freedom.REORDERING, Freedom.LIBRARY})
+_RISCV_FPU = _SOFT_FLOAT | {Freedom.CONTRACTION}
+_XTENSA_FPU = _RISCV_FPU | {Freedom.ESTIMATE}
+
+
+def _plain(name: str, chip_id: int, freedoms: frozenset[Freedom] = _SOFT_FLOAT) -> Target:
     return Target(
         name=name,
         kernels="c",
@@ -163,6 +180,7 @@ def _plain(name: str, chip_id: int) -> Target:
         prelu=MappingProxyType({8: _FLOORS, 16: _FLOORS}),
         requantize=None,
         resize_rounds=True,
+        freedoms=freedoms,
         chip_id=chip_id,
         idf_target=name,
         metadata_names=(name, "c"),
@@ -219,6 +237,7 @@ def _p4_like(name: str, chip_id: int) -> Target:
         prelu=MappingProxyType({8: _ROUNDS, 16: _FLOORS}),
         requantize=RequantizeLimits(narrow=14, widen=14, shrink=14, whole_blocks=False),
         resize_rounds=False,
+        freedoms=_RISCV_FPU,
         chip_id=chip_id,
         idf_target=name,
         metadata_names=(name,),
@@ -226,7 +245,7 @@ def _p4_like(name: str, chip_id: int) -> Target:
 
 
 TARGETS: tuple[Target, ...] = (
-    _plain("esp32", 0),
+    _plain("esp32", 0, _XTENSA_FPU),
     _plain("esp32s2", 2),
     _plain("esp32c2", 12),
     _plain("esp32c3", 5),
@@ -242,6 +261,7 @@ TARGETS: tuple[Target, ...] = (
         prelu=MappingProxyType({8: _ROUNDS, 16: _FLOORS_AND_WRAPS}),
         requantize=RequantizeLimits(narrow=6, widen=14, shrink=4, whole_blocks=True),
         resize_rounds=True,
+        freedoms=_XTENSA_FPU,
         chip_id=9,
         idf_target="esp32s3",
         metadata_names=("esp32s3",),

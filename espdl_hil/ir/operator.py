@@ -14,8 +14,9 @@ from typing import ClassVar
 
 from espdl_hil.errors import ModelError, UnsupportedOperatorError
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import EXACT, FLOAT_TOLERANCE, Rule, Undecided
 from espdl_hil.ir.lowered import Tensor, ValueInfo
-from espdl_hil.ir.types import Array, Floats, QuantParams
+from espdl_hil.ir.types import Array, DType, Floats, QuantParams
 from espdl_hil.targets import Target
 
 
@@ -78,6 +79,7 @@ class Traits:
         tied_inputs: inputs that have the exponent of output 0 (initial states); the other outputs
             that are not fixed share it too.
         attribute_inputs: ``(name, index)`` of attributes in older opsets that are inputs today.
+        undecided: paths whose last bit ESP-DL's source leaves to the chip's compiler.
     """
 
     layout: LayoutRule
@@ -95,6 +97,7 @@ class Traits:
     fixed_outputs: tuple[tuple[int, QuantParams], ...] = ()
     tied_inputs: tuple[int, ...] = ()
     attribute_inputs: tuple[tuple[str, int], ...] = ()
+    undecided: tuple[Undecided, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,10 @@ class LoweredOperator:
     moves: Mapping[int, tuple[Move, ...]] = field(default_factory=dict)
 
 
+Declared = ValueInfo | Tensor
+"""What a file says of a node's input: an activation, or a parameter."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operator(ABC):
     """An operator value: attributes parsed once, behaviours as methods."""
@@ -277,6 +284,54 @@ class Operator(ABC):
     def unchanged(self) -> LoweredOperator:
         """For ``lower``: this operator with all its attributes; the caller stores constants."""
         return LoweredOperator(self.op_type, self.to_attributes(), {})
+
+    def settled(self, inputs: Sequence[Declared | None], outputs: Sequence[ValueInfo]) -> bool:
+        """Whether this node's own numbers leave nothing open that ``traits.undecided`` declares.
+
+        So it is where a table is looked up, or where every factor is a power of two.
+        """
+        return False
+
+    def _settled(self, inputs: Sequence[Declared | None], outputs: Sequence[ValueInfo]) -> bool:
+        try:
+            return self.settled(inputs, outputs)
+        except ModelError:  # a file without shapes: then nothing is known to be settled
+            return False
+
+    def rules(
+        self,
+        inputs: Sequence[Declared | None],
+        outputs: Sequence[ValueInfo],
+        target: Target,
+        *,
+        integers: bool,
+    ) -> tuple[Rule, ...]:
+        """How far each output on a board may lie from ``simulate`` on the same inputs.
+
+        Args:
+            inputs: what the file says of them; ``None`` for an omitted one.
+            outputs: what the file says of them.
+            target: whose toolchain compiled ESP-DL.
+            integers: whether that toolchain and its options made the engine, so that integers are
+                as open as the source leaves them; floats also depend on the C library of whatever
+                runs it.
+        """
+        x = inputs[0] if inputs else None
+        if x is None or not self.traits.undecided or self._settled(inputs, outputs):
+            return (EXACT,) * len(outputs)
+        taken = [item for item in self.traits.undecided if x.dtype in item.dtypes]
+        open_here = [item for item in taken if item.taken(target)]
+        rules = []
+        for output in outputs:
+            if output.dtype is DType.FLOAT and taken:
+                item = (open_here or taken)[0]
+                rules.append(Rule(0, FLOAT_TOLERANCE, item.why(target), item.source))
+            elif open_here and integers:
+                item = open_here[0]
+                rules.append(Rule(item.steps, 0.0, item.why(target), item.source))
+            else:
+                rules.append(EXACT)
+        return tuple(rules)
 
     @classmethod
     def can_be_lowered(cls) -> bool:

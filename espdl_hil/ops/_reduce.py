@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ import numpy.typing as npt
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import REAL, Undecided, undecided
 from espdl_hil.ir.lowered import Tensor, ValueInfo
 from espdl_hil.ir.operator import (
+    Declared,
     Execution,
     ExponentRule,
     LayoutRule,
@@ -26,20 +29,37 @@ from espdl_hil.ir.operator import (
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import normal_axis, required
 from espdl_hil.ops._shapes import constant_integers, optional_integers, stored_axis
+from espdl_hil.targets import Freedom
 
 Self = TypeVar("Self", bound="Reduction")
 
 _RUNS = 4  # of reduced and kept axes that follow each other
 
 
-def reducing(exponents: ExponentRule) -> Traits:
-    """The traits of a reduction; only the origin of its exponent differs."""
-    return Traits(LayoutRule.AXIS, exponents, index_inputs=(1,), attribute_inputs=(("axes", 1),))
+ADDING = undecided(
+    "a sum in float32", Freedom.REORDERING, dtypes=REAL, source="dl_module_reduce_base.hpp"
+)
+
+
+def reducing(exponents: ExponentRule, undecided: tuple[Undecided, ...] = ADDING) -> Traits:
+    """The traits of a reduction: the origin of its exponent, and what the source leaves open."""
+    return Traits(
+        LayoutRule.AXIS,
+        exponents,
+        index_inputs=(1,),
+        attribute_inputs=(("axes", 1),),
+        undecided=undecided,
+    )
 
 
 def running_sum(groups: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Float sums along the last axis, element after element as in C."""
     return np.add.accumulate(groups, axis=-1)[..., -1]
+
+
+def group_size(x: Declared | None, output: ValueInfo) -> int:
+    """How many elements of ``x`` make one of ``output``."""
+    return 0 if x is None else math.prod(x.dims) // max(1, math.prod(output.dims))
 
 
 def logarithm(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -18,6 +18,7 @@ from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.lowered import Tensor, ValueInfo
 from espdl_hil.ir.operator import (
+    Declared,
     Execution,
     ExponentRule,
     LayoutRule,
@@ -27,7 +28,7 @@ from espdl_hil.ir.operator import (
     Operator,
     Traits,
 )
-from espdl_hil.ir.types import Array, Floats
+from espdl_hil.ir.types import Array, DType, Floats
 from espdl_hil.numerics import quantize, scale_of, shift_round
 from espdl_hil.ops._plain import required
 
@@ -66,6 +67,10 @@ class Tabulated(Operator):
     def lower(self, site: LoweringSite) -> LoweredOperator:
         """As it is."""
         return self.unchanged()
+
+    def settled(self, inputs: Sequence[Declared | None], outputs: Sequence[ValueInfo]) -> bool:
+        """Where the file has the table."""
+        return bool(self.lut) and inputs[0] is not None and inputs[0].dtype is DType.INT8
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

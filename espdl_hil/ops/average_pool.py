@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,13 +12,40 @@ import numpy.typing as npt
 
 from espdl_hil.errors import UnsupportedAttributeError
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import QUANTIZED, REAL, undecided
 from espdl_hil.ir.lowered import ValueInfo
-from espdl_hil.ir.operator import Execution, ExponentRule, LayoutRule, LoweringSite, Operand, Traits
+from espdl_hil.ir.operator import (
+    Declared,
+    Execution,
+    ExponentRule,
+    LayoutRule,
+    LoweringSite,
+    Operand,
+    Traits,
+)
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._plain import required
 from espdl_hil.ops._pool import Pool
 from espdl_hil.ops._window import as_image, explicit_pads, like_input, spatial
+from espdl_hil.targets import Freedom
+
+AVERAGING = undecided(
+    "the product of an exact sum with 1.f / area",
+    Freedom.ESTIMATE,
+    dtypes=QUANTIZED,
+    source="dl_base_avg_pool2d.cpp avgpool2d_hwc",
+) + undecided(
+    "a sum in float32",
+    Freedom.REORDERING,
+    dtypes=REAL,
+    source="dl_base_avg_pool2d.cpp avgpool2d_hwc",
+)
+
+
+def halves_exactly(x: Declared | None, count: int) -> bool:
+    """Whether integers are divided by a power of two: no float rounds then."""
+    return x is not None and x.dtype in QUANTIZED and count & (count - 1) == 0
 
 
 def averaged(sums: npt.NDArray[Any], area: int, x: Operand, y: ValueInfo, at: Execution) -> Array:
@@ -42,7 +70,9 @@ class AveragePool(Pool):
     """
 
     op_type: ClassVar[str] = "AveragePool"
-    traits: ClassVar[Traits] = Traits(LayoutRule.CHANNELS_LAST, ExponentRule.CALIBRATED)
+    traits: ClassVar[Traits] = Traits(
+        LayoutRule.CHANNELS_LAST, ExponentRule.CALIBRATED, undecided=AVERAGING
+    )
 
     count_include_pad: int
 
@@ -73,6 +103,10 @@ class AveragePool(Pool):
                 "with pads only 1: the board divides by the whole window",
                 hint="train and export with count_include_pad=True, or without padding",
             )
+
+    def settled(self, inputs: Sequence[Declared | None], outputs: Sequence[ValueInfo]) -> bool:
+        """Where the window has a power of two of taps."""
+        return halves_exactly(inputs[0], math.prod(self.kernel_shape))
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

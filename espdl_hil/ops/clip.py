@@ -68,7 +68,7 @@ class Clip(Operator):
         parameters = {
             index: Tensor.of(
                 f"{site.node}/{name}",
-                quantized(np.array([bound], dtype=np.float32), x.quant, rounding),
+                quantized(np.array(bound, dtype=np.float32), x.quant, rounding),
                 exponents=x.quant.exponents,
             )
             for index, (name, bound) in enumerate((("low", low), ("high", high)), start=1)

@@ -9,8 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from espdl_hil.errors import ModelError
-from espdl_hil.ir.lowered import ValueInfo
+from espdl_hil.ir.freedom import ANY, undecided
+from espdl_hil.ir.lowered import Tensor, ValueInfo
 from espdl_hil.ir.operator import (
+    Declared,
     Execution,
     ExponentRule,
     LayoutRule,
@@ -19,10 +21,11 @@ from espdl_hil.ir.operator import (
     Operand,
     Traits,
 )
-from espdl_hil.ir.types import Array
+from espdl_hil.ir.types import Array, DType
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._elementwise import Broadcast, merged, pair_of, refuse_deep
 from espdl_hil.ops._plain import Plain
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,16 @@ class Div(Plain):
     """``a / b``. Source: esp-dl 12c0616 dl_base_div.cpp."""
 
     op_type: ClassVar[str] = "Div"
-    traits: ClassVar[Traits] = Traits(LayoutRule.BROADCAST, ExponentRule.CALIBRATED)
+    traits: ClassVar[Traits] = Traits(
+        LayoutRule.BROADCAST,
+        ExponentRule.CALIBRATED,
+        undecided=undecided(
+            "a quotient in float32",
+            Freedom.REORDERING,
+            dtypes=ANY,
+            source="dl_base_div.cpp c_impl_div_n_n",
+        ),
+    )
 
     def check(self, site: LoweringSite) -> None:
         """Refuse an operand of one element that changes: its table is made in the first run."""
@@ -47,6 +59,14 @@ class Div(Plain):
     def lower(self, site: LoweringSite) -> LoweredOperator:
         """As it is."""
         return self.unchanged()
+
+    def settled(self, inputs: Sequence[Declared | None], outputs: Sequence[ValueInfo]) -> bool:
+        """Where the divisors are powers of two, or 0."""
+        divisor = inputs[1] if len(inputs) > 1 else None
+        if not isinstance(divisor, Tensor) or divisor.dtype is DType.FLOAT:
+            return False
+        magnitudes = np.abs(divisor.array().astype(np.int64))
+        return not (magnitudes & (magnitudes - 1)).any()
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import ANY, undecided
 from espdl_hil.ir.operator import Traits
 from espdl_hil.ops._table import TABULATED, Float32s, Tabulated
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,16 @@ class Elu(Tabulated):
     """
 
     op_type: ClassVar[str] = "Elu"
-    traits: ClassVar[Traits] = TABULATED
+    traits: ClassVar[Traits] = replace(
+        TABULATED,
+        undecided=undecided(
+            "alpha * (expf(x) - 1) in float32",
+            Freedom.LIBRARY,
+            Freedom.CONTRACTION,
+            dtypes=ANY,
+            source="dl_module_elu.hpp",
+        ),
+    )
 
     alpha: float
 

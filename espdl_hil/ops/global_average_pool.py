@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,6 +11,7 @@ import numpy as np
 
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import (
+    Declared,
     Execution,
     ExponentRule,
     LayoutRule,
@@ -21,7 +23,7 @@ from espdl_hil.ir.operator import (
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import Plain, required
 from espdl_hil.ops._window import as_image, like_input
-from espdl_hil.ops.average_pool import averaged
+from espdl_hil.ops.average_pool import AVERAGING, averaged, halves_exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,18 @@ class GlobalAveragePool(Plain):
     """An AveragePool over everything. Source: esp-dl 12c0616 dl_module_global_average_pool.hpp."""
 
     op_type: ClassVar[str] = "GlobalAveragePool"
-    traits: ClassVar[Traits] = Traits(LayoutRule.CHANNELS_LAST, ExponentRule.CALIBRATED)
+    traits: ClassVar[Traits] = Traits(
+        LayoutRule.CHANNELS_LAST, ExponentRule.CALIBRATED, undecided=AVERAGING
+    )
 
     def lower(self, site: LoweringSite) -> LoweredOperator:
         """As it is."""
         return self.unchanged()
+
+    def settled(self, inputs: Sequence[Declared | None], outputs: Sequence[ValueInfo]) -> bool:
+        """Where there is a power of two of positions."""
+        x = inputs[0]
+        return x is not None and halves_exactly(x, math.prod(x.dims[1:-1]))
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import ANY, undecided
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import (
     Execution,
@@ -23,6 +24,7 @@ from espdl_hil.ir.types import Array, Ints
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._gates import GATES, lowered_gates, refuse_gates
 from espdl_hil.ops._recurrent import Gates, Recurrent
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,14 @@ class GRU(Recurrent):
         index_inputs=(4,),
         fixed_inputs=((3, GATES),),
         tied_inputs=(5,),
+        undecided=undecided(
+            "gate tables from expf, and the state's products and sums in float32, step after step",
+            Freedom.LIBRARY,
+            Freedom.CONTRACTION,
+            Freedom.REORDERING,
+            dtypes=ANY,
+            source="dl_module_gru.hpp",
+        ),
     )
 
     @classmethod

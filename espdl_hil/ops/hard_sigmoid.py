@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import ANY, undecided
 from espdl_hil.ir.operator import Traits
 from espdl_hil.ops._table import TABULATED, Float32s, Tabulated
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,15 @@ class HardSigmoid(Tabulated):
     """
 
     op_type: ClassVar[str] = "HardSigmoid"
-    traits: ClassVar[Traits] = TABULATED
+    traits: ClassVar[Traits] = replace(
+        TABULATED,
+        undecided=undecided(
+            "alpha * x + beta in float32",
+            Freedom.CONTRACTION,
+            dtypes=ANY,
+            source="dl_module_hard_sigmoid.hpp",
+        ),
+    )
 
     alpha: float
     beta: float

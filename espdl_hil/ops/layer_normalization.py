@@ -10,6 +10,7 @@ import numpy as np
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import ANY, undecided
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import (
     Execution,
@@ -27,6 +28,7 @@ from espdl_hil.ops._newton import root
 from espdl_hil.ops._plain import normal_axis, required
 from espdl_hil.ops._reduce import running_sum
 from espdl_hil.ops._table import Float32s
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,17 @@ class LayerNormalization(Operator):
     """
 
     op_type: ClassVar[str] = "LayerNormalization"
-    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.CALIBRATED)
+    traits: ClassVar[Traits] = Traits(
+        LayoutRule.ONNX,
+        ExponentRule.CALIBRATED,
+        undecided=undecided(
+            "sums, an iterated root and products in float32",
+            Freedom.REORDERING,
+            Freedom.CONTRACTION,
+            dtypes=ANY,
+            source="dl_module_layer_normalization.hpp",
+        ),
+    )
 
     axis: int
     epsilon: float

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
+from espdl_hil.ir.freedom import ANY, undecided
 from espdl_hil.ir.operator import LoweredOperator, LoweringSite, Traits
 from espdl_hil.ops._domain import bounded_below
 from espdl_hil.ops._table import TABULATED, Float32s, Tabulated
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,15 @@ class Log(Tabulated):
     """``log(x)``."""
 
     op_type: ClassVar[str] = "Log"
-    traits: ClassVar[Traits] = TABULATED
+    traits: ClassVar[Traits] = replace(
+        TABULATED,
+        undecided=undecided(
+            "logf(x)",
+            Freedom.LIBRARY,
+            dtypes=ANY,
+            source="dl_module_log.hpp",
+        ),
+    )
 
     def compute(self, x: Float32s) -> Float32s:
         """Source: esp-dl 12c0616 dl_module_log.hpp."""

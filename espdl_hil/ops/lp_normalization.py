@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import QUANTIZED, REAL, undecided
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import (
     Execution,
@@ -25,6 +26,7 @@ from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._plain import normal_axis, required
 from espdl_hil.ops._reduce import running_sum
 from espdl_hil.ops._shapes import stored_axis
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,22 @@ class LpNormalization(Operator):
     """
 
     op_type: ClassVar[str] = "LpNormalization"
-    traits: ClassVar[Traits] = Traits(LayoutRule.AXIS, ExponentRule.CALIBRATED)
+    traits: ClassVar[Traits] = Traits(
+        LayoutRule.AXIS,
+        ExponentRule.CALIBRATED,
+        undecided=undecided(
+            "the reciprocal of an exact length in float32",
+            Freedom.ESTIMATE,
+            dtypes=QUANTIZED,
+            source="dl_module_lp_normalization.hpp compute_quant_inv_norm",
+        )
+        + undecided(
+            "a sum and the reciprocal of a length in float32",
+            Freedom.REORDERING,
+            dtypes=REAL,
+            source="dl_module_lp_normalization.hpp compute_inv_norm",
+        ),
+    )
 
     axis: int
     p: int

@@ -10,6 +10,7 @@ import numpy as np
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import ANY, undecided
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import (
     Execution,
@@ -24,6 +25,7 @@ from espdl_hil.ir.types import Array, DType, Ints
 from espdl_hil.numerics import quantize, scale_of, wrap
 from espdl_hil.ops._gates import GATES, lowered_gates, refuse_gates
 from espdl_hil.ops._recurrent import Gates, Recurrent
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,14 @@ class LSTM(Recurrent):
         fixed_inputs=((3, GATES), (6, GATES)),
         fixed_outputs=((2, GATES),),
         tied_inputs=(5,),
+        undecided=undecided(
+            "gate tables from expf, and the state's products and sums in float32, step after step",
+            Freedom.LIBRARY,
+            Freedom.CONTRACTION,
+            Freedom.REORDERING,
+            dtypes=ANY,
+            source="dl_module_lstm.hpp",
+        ),
     )
 
     @classmethod

@@ -9,9 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import ANY, undecided
 from espdl_hil.ir.operator import ExponentRule, LayoutRule, Traits
 from espdl_hil.ops._real_pair import RealPair
 from espdl_hil.ops._table import Float32s
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,11 @@ class Pow(RealPair):
     """``a ** b``. Source: esp-dl 12c0616 dl_base_pow.cpp."""
 
     op_type: ClassVar[str] = "Pow"
-    traits: ClassVar[Traits] = Traits(LayoutRule.BROADCAST, ExponentRule.CALIBRATED)
+    traits: ClassVar[Traits] = Traits(
+        LayoutRule.BROADCAST,
+        ExponentRule.CALIBRATED,
+        undecided=undecided("powf(a, b)", Freedom.LIBRARY, dtypes=ANY, source="dl_base_pow.cpp"),
+    )
 
     @classmethod
     def from_attributes(cls, attributes: Attributes) -> Pow:

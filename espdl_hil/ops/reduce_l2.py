@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from espdl_hil.errors import ModelError
+from espdl_hil.ir.freedom import ANY, undecided
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, Operand, Traits
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._newton import root
 from espdl_hil.ops._reduce import Reduction, reducing, running_sum
+from espdl_hil.targets import Freedom
 
 _LARGEST_EXPONENT = 15
 
@@ -24,7 +26,15 @@ class ReduceL2(Reduction):
     """The Euclidean length along axes. Source: esp-dl 12c0616 dl_module_reduce_l2.hpp."""
 
     op_type: ClassVar[str] = "ReduceL2"
-    traits: ClassVar[Traits] = reducing(ExponentRule.CALIBRATED)
+    traits: ClassVar[Traits] = reducing(
+        ExponentRule.CALIBRATED,
+        undecided(
+            "an iterated root in float32",
+            Freedom.REORDERING,
+            dtypes=ANY,
+            source="dl_math.hpp sqrt_newton",
+        ),
+    )
 
     def combine(
         self, groups: npt.NDArray[Any], x: Operand, output: ValueInfo, at: Execution

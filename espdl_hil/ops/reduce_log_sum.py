@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from espdl_hil.ir.freedom import ANY, undecided
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import Execution, ExponentRule, Operand, Traits
 from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._reduce import Reduction, logarithm, reducing, running_sum
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,12 @@ class ReduceLogSum(Reduction):
     """The logarithm of the sum along axes. Source: esp-dl 12c0616 dl_module_reduce_log_sum.hpp."""
 
     op_type: ClassVar[str] = "ReduceLogSum"
-    traits: ClassVar[Traits] = reducing(ExponentRule.CALIBRATED)
+    traits: ClassVar[Traits] = reducing(
+        ExponentRule.CALIBRATED,
+        undecided(
+            "logf of a sum", Freedom.LIBRARY, dtypes=ANY, source="dl_module_reduce_log_sum.hpp"
+        ),
+    )
 
     def combine(
         self, groups: npt.NDArray[Any], x: Operand, output: ValueInfo, at: Execution

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from espdl_hil.ir.freedom import ANY, undecided
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import (
     Execution,
@@ -21,6 +22,7 @@ from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._reduce import Reduction, logarithm, reducing, running_sum
 from espdl_hil.ops._softmax import refuse_overflow
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,16 @@ class ReduceLogSumExp(Reduction):
     """
 
     op_type: ClassVar[str] = "ReduceLogSumExp"
-    traits: ClassVar[Traits] = reducing(ExponentRule.CALIBRATED)
+    traits: ClassVar[Traits] = reducing(
+        ExponentRule.CALIBRATED,
+        undecided(
+            "logf of a sum of expf in float32",
+            Freedom.LIBRARY,
+            Freedom.REORDERING,
+            dtypes=ANY,
+            source="dl_module_reduce_log_sum_exp.hpp",
+        ),
+    )
 
     def lower(self, site: LoweringSite) -> LoweredOperator:
         """Axes in stored order; int8 inputs whose exponentials leave float32 are refused."""

@@ -19,7 +19,7 @@ class ReduceMin(Reduction):
     """The smallest element along axes. Source: esp-dl 12c0616 dl_module_reduce_min.hpp."""
 
     op_type: ClassVar[str] = "ReduceMin"
-    traits: ClassVar[Traits] = reducing(ExponentRule.PASSIVE)
+    traits: ClassVar[Traits] = reducing(ExponentRule.PASSIVE, undecided=())
 
     def combine(
         self, groups: npt.NDArray[Any], x: Operand, output: ValueInfo, at: Execution

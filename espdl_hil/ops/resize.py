@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from espdl_hil.errors import ModelError, UnsupportedAttributeError
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import QUANTIZED, undecided
 from espdl_hil.ir.lowered import Tensor, ValueInfo
 from espdl_hil.ir.operator import (
+    Declared,
     Execution,
     ExponentRule,
     LayoutRule,
@@ -28,6 +30,7 @@ from espdl_hil.numerics import quantize, round_float, saturate, scale_of, shift_
 from espdl_hil.ops._plain import optional, required
 from espdl_hil.ops._window import as_image, like_input
 from espdl_hil.ops.gather import Gather
+from espdl_hil.targets import Freedom
 
 _MODES = ("nearest", "linear")
 _VECTOR = 16  # channels of one vector; the nearest kernels need that many, but for 2x2
@@ -49,7 +52,16 @@ class Resize(Operator):
 
     op_type: ClassVar[str] = "Resize"
     traits: ClassVar[Traits] = Traits(
-        LayoutRule.CHANNELS_LAST, ExponentRule.ALIGNED, index_inputs=(1, 2, 3)
+        LayoutRule.CHANNELS_LAST,
+        ExponentRule.ALIGNED,
+        index_inputs=(1, 2, 3),
+        undecided=undecided(
+            "positions and two blends in float32",
+            Freedom.CONTRACTION,
+            Freedom.ESTIMATE,
+            dtypes=QUANTIZED,
+            source="dl_base_resize.cpp resize_linear",
+        ),
     )
 
     mode: str
@@ -142,6 +154,19 @@ class Resize(Operator):
                 y.shape[2:], x.shape[2:], scales, _onnx_positions(self, site), strict=True
             )
         )
+
+    def settled(self, inputs: Sequence[Declared | None], outputs: Sequence[ValueInfo]) -> bool:
+        """Mode nearest, and half pixels at scales that are powers of two."""
+        if self.mode == "nearest":
+            return True
+        x = inputs[0]
+        if x is None or self.coordinate_transformation_mode == "align_corners":
+            return False
+        ratios = [
+            np.frexp(np.float32(n) / np.float32(m))[0]
+            for n, m in zip(outputs[0].dims[1:-1], x.dims[1:-1], strict=True)
+        ]
+        return all(ratio == 0.5 for ratio in ratios)
 
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution

@@ -10,6 +10,7 @@ import numpy as np
 
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.attributes import Attribute, Attributes
+from espdl_hil.ir.freedom import ANY, undecided
 from espdl_hil.ir.lowered import ValueInfo
 from espdl_hil.ir.operator import (
     Execution,
@@ -25,6 +26,7 @@ from espdl_hil.ir.types import Array
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._plain import normal_axis, required
 from espdl_hil.ops._reduce import running_sum
+from espdl_hil.targets import Freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,17 @@ class RMSNormalization(Operator):
     """
 
     op_type: ClassVar[str] = "RMSNormalization"
-    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.CALIBRATED, float_inputs=(1,))
+    traits: ClassVar[Traits] = Traits(
+        LayoutRule.ONNX,
+        ExponentRule.CALIBRATED,
+        float_inputs=(1,),
+        undecided=undecided(
+            "a mean of squares, a reciprocal root and products in float32",
+            Freedom.REORDERING,
+            dtypes=ANY,
+            source="dl_module_rms_normalization.hpp",
+        ),
+    )
 
     axis: int
     epsilon: float

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -18,11 +19,15 @@ from espdl_hil.errors import (
     UnsupportedOperatorError,
 )
 from espdl_hil.ir.attributes import Attributes
+from espdl_hil.ir.freedom import EXACT, Rule
 from espdl_hil.ir.lowered import LoweredModel, LoweredNode, Tensor, ValueInfo
-from espdl_hil.ir.operator import Execution, Operand, Operator
+from espdl_hil.ir.operator import Declared, Execution, Operand, Operator
 from espdl_hil.ir.types import Array, DType
 from espdl_hil.ops import OPERATORS
+from espdl_hil.runs import Engine
 from espdl_hil.targets import Target
+
+_NOTHING: Mapping[str, Array] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +88,35 @@ class Simulator:
         for item in self._nodes:
             item.at.state.clear()
 
+    def rules(self, engine: Engine) -> dict[str, Rule]:
+        """The values that may differ from ours on a board, by name; all others are equal or wrong.
+
+        Derived from the traits of the operators and the toolchain of the target. Our own engine is
+        compiled without these freedoms, so its integers have none; its floats depend on the C
+        library that it is linked with.
+        """
+        found = {}
+        for item in self._nodes:
+            inputs = [self._described(name) for name in item.node.inputs]
+            rules = item.operator.rules(
+                inputs, item.outputs, self.target, integers=engine is Engine.ESPDL
+            )
+            for info, rule in zip(item.outputs, rules, strict=True):
+                if info.name and rule != EXACT:
+                    found[info.name] = rule
+        return found
+
+    def _described(self, name: str) -> Declared | None:
+        if name in self.model.parameters:
+            return self.model.parameters[name]
+        return self.model.values.get(name)
+
     def run(
         self,
         inputs: Mapping[str, Array] | None = None,
         keep: Collection[str] | Literal["all"] | None = None,
+        *,
+        follow: Mapping[str, Array] = _NOTHING,
     ) -> dict[str, Array]:
         """Execute the model once.
 
@@ -95,6 +125,8 @@ class Simulator:
                 layout; ``None`` takes the test inputs of the file.
             keep: names of the values to return; ``"all"`` for every node output and ``None`` for
                 the graph outputs.
+            follow: node outputs as a board computed them. The nodes behind them read these, so that
+                each node is computed from what the board's had; what is returned stays ours.
 
         Returns:
             The values asked for, in execution order (graph outputs in file order).
@@ -119,7 +151,7 @@ class Simulator:
                     continue
                 if info.name in wanted:
                     kept[info.name] = np.array(array, order="C")
-                values[info.name] = Operand(array, info.exponents)
+                values[info.name] = Operand(_followed(array, info, follow), info.exponents)
             for name in {*item.node.inputs, *item.node.outputs}:
                 if self._last_use.get(name, -1) <= index:
                     values.pop(name, None)
@@ -205,6 +237,20 @@ class Simulator:
             return None
         found = values.get(name)
         return self._parameters[name] if found is None else found
+
+
+def _followed(array: Array, info: ValueInfo, follow: Mapping[str, Array]) -> Array:
+    """The board's elements, where they are given."""
+    given = follow.get(info.name)
+    if given is None:
+        return array
+    if given.shape != array.shape or given.dtype != array.dtype:
+        raise ModelError(
+            f"cannot follow {given.dtype} {list(given.shape)}, ours is {array.dtype} "
+            f"{list(array.shape)}",
+            value=info.name,
+        )
+    return given
 
 
 def _checked_input(array: Array, info: ValueInfo) -> Array:
