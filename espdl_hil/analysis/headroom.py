@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from espdl_hil.ir.lowered import LoweredModel
 from espdl_hil.ir.operator import ExponentRule
 from espdl_hil.ir.types import Array, DType, Floats
 from espdl_hil.numerics.mac import Mac
+from espdl_hil.ops._requantize import assigned
+from espdl_hil.ops.matmul import PASSING_LAYERS
+from espdl_hil.ops.requantize_linear import RequantizeLinear
 from espdl_hil.targets import Accumulator, Overflow, Target
 
 Range = tuple[int, int]
@@ -38,9 +41,9 @@ class LayerHeadroom:
         bound: the largest magnitude that any partial sum can reach, bias included.
         at_risk: output channels whose partial sums can leave the accumulator.
         reached: the largest magnitude that a partial sum of the given inputs reaches in the worst
-            order of additions; ``None`` without inputs.
+            order of additions; ``None`` without inputs, and for products of two activations.
         left: how many accumulators truly left their width with the given inputs, in the order of
-            the kernel; ``None`` without inputs.
+            the kernel; ``None`` where ``reached`` is.
     """
 
     node: str
@@ -71,10 +74,9 @@ def _bits_free(magnitude: int, accumulator: Accumulator) -> float:
 def headroom(
     model: LoweredModel, target: Target, samples: Iterable[Mapping[str, Array]] = ()
 ) -> tuple[LayerHeadroom, ...]:
-    """The headroom of every layer with constant weights, in file order.
+    """The headroom of every multiply-accumulate layer, in file order.
 
-    Layers that the target's kernels refuse are left out; so are products of two activations, whose
-    weights are not known before they run.
+    Layers that the target's kernels refuse are left out.
 
     Args:
         model: lowered.
@@ -102,15 +104,26 @@ def headroom_of(
     ranges = value_ranges(rehearsal)
     found = []
     for (act, macs), watched in zip(layers, watches, strict=True):
-        given = ranges.get(act.node.inputs[0]) if macs else None
-        if given is not None:
-            found += _rows(act, macs, watched if seen else None, given)
+        given = [ranges[name] for name in act.node.inputs[:2] if name in ranges]
+        if macs and given:
+            found += _rows(act, macs, watched if seen else None, given[0])
+        elif len(given) == 2:
+            found += _product_rows(act, given[0], given[1])
     return tuple(found)
 
 
 def macs_of(act: Act) -> list[Mac]:
-    """The layers that a node has prepared: one, or one per slice of a product."""
-    held = act.at.memo.values()
+    """The layers of constant weights that a node has prepared: one, or one per slice."""
+    return _held(act, passing=False)
+
+
+def passing_macs_of(act: Act) -> list[Mac]:
+    """The layers of a product of two activations, as the last run made them."""
+    return _held(act, passing=True)
+
+
+def _held(act: Act, *, passing: bool) -> list[Mac]:
+    held = [item for key, item in act.at.memo.items() if (key == PASSING_LAYERS) is passing]
     items = [item for many in held for item in (many if isinstance(many, list) else [many])]
     return [item for item in items if isinstance(item, Mac)]
 
@@ -145,6 +158,8 @@ def _limited(act: Act, ranges: Mapping[str, Range]) -> Range | None:
     if table is not None and x is not None and table.dtype is DType.INT8:
         entries = table.array().ravel()[x[0] + 128 : x[1] + 129]
         return (int(entries.min()), int(entries.max())) if entries.size else None
+    if isinstance(operator, RequantizeLinear) and x is not None:
+        return _requantized(act, x)
     if operator.traits.exponents is ExponentRule.PASSIVE and x is not None:
         # Some of these add zeros or a constant around what they copy.
         added = [
@@ -155,6 +170,16 @@ def _limited(act: Act, ranges: Mapping[str, Range]) -> Range | None:
         low = min([x[0], 0, *(int(array.min(initial=0)) for array in added)])
         return low, max([x[1], 0, *(int(array.max(initial=0)) for array in added)])
     return None
+
+
+def _requantized(act: Act, given: Range) -> Range | None:
+    """What a conversion, which is monotonous, makes of the ends of its input's range."""
+    operand, info = act.inputs[0], act.infos[0]
+    if operand is None or operand.array.dtype.kind != "i" or info.dtype.numpy.kind != "i":
+        return None
+    ends = np.array(given, dtype=operand.array.dtype)
+    low, high = assigned(replace(operand, array=ends), info, act.at)
+    return int(low), int(high)
 
 
 @dataclass(slots=True)
@@ -218,6 +243,34 @@ def _rows(
                 left=left,
             )
         )
+    return found
+
+
+def _product_rows(act: Act, left: Range, right: Range) -> list[LayerHeadroom]:
+    """Lane and tail of a product of two activations, whose factors may be anything in range."""
+    macs = passing_macs_of(act)
+    if not macs:
+        return []
+    inner, channels = macs[0].parameters.taps.shape
+    corners = [a * b for a in left for b in right]
+    above, below = inner * max(*corners, 0), inner * min(*corners, 0)
+    found = []
+    for index, (part, accumulator, _) in enumerate(macs[0].accumulators):
+        first, stop, _ = part.indices(channels)
+        limit = 1 << (accumulator.bits - 1)
+        risky = range(first, stop) if above >= limit or below < -limit else ()
+        if first < stop:
+            found.append(
+                LayerHeadroom(
+                    node=act.node.name,
+                    op_type=act.node.op_type,
+                    tail=index > 0,
+                    channels=stop - first,
+                    accumulator=accumulator,
+                    bound=max(above, -below),
+                    at_risk=tuple(risky),
+                )
+            )
     return found
 
 

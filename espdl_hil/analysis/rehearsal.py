@@ -29,6 +29,7 @@ class Act:
         node: as the file has it.
         operator: parsed; ``None`` where we do not know it or refuse its attributes.
         at: where it ran; holds unpacked layers in ``memo``.
+        infos: what the file declares of its outputs.
         inputs: what it was given last; ``None`` for an omitted or unknown one.
         refusals: why it does not run, in the words of its operator; at most one per run.
     """
@@ -36,6 +37,7 @@ class Act:
     node: LoweredNode
     operator: Operator | None
     at: Execution
+    infos: tuple[ValueInfo, ...]
     inputs: list[Operand | None]
     refusals: list[ModelError]
 
@@ -57,14 +59,18 @@ class Rehearsal:
 
     def _act(self, node: LoweredNode) -> Act:
         at = Execution(self.target, self.model.parameters, {}, {})
+        infos = tuple(
+            self.model.values.get(name, ValueInfo(name, DType.UNDEFINED, None))
+            for name in node.outputs
+        )
         kind = OPERATORS.get(node.op_type)
         if kind is None:
-            return Act(node, None, at, [], [UnsupportedOperatorError(node.op_type)])
+            return Act(node, None, at, infos, [], [UnsupportedOperatorError(node.op_type)])
         try:
             operator = kind.from_attributes(Attributes(node.name, node.op_type, node.attributes))
         except ModelError as error:
-            return Act(node, None, at, [], [error])
-        return Act(node, operator, at, [], [])
+            return Act(node, None, at, infos, [], [error])
+        return Act(node, operator, at, infos, [], [])
 
     def run(self, inputs: Mapping[str, Array] | None = None) -> None:
         """Run all nodes once; ``None`` gives zeros to every graph input."""
@@ -80,16 +86,18 @@ class Rehearsal:
                 values[name] = Operand(array, info.exponents)
         for act in self.acts:
             act.inputs[:] = [values.get(name) for name in act.node.inputs]
-            infos = [
-                self.model.values.get(name, ValueInfo(name, DType.UNDEFINED, None))
-                for name in act.node.outputs
-            ]
-            for info, array in zip(infos, self._perform(act, infos), strict=True):
+            for info, array in zip(act.infos, self._perform(act), strict=True):
                 if info.name and array is not None:
                     values[info.name] = Operand(array, info.exponents)
 
-    def _perform(self, act: Act, infos: list[ValueInfo]) -> list[Array | None]:
+    def reset(self) -> None:
+        """Forget what streaming nodes remember."""
+        for act in self.acts:
+            act.at.state.clear()
+
+    def _perform(self, act: Act) -> list[Array | None]:
         """The outputs of one node, or what stands for them."""
+        infos = act.infos
         missing = any(
             name and operand is None
             for name, operand in zip(act.node.inputs, act.inputs, strict=True)

@@ -11,6 +11,7 @@ kernels beside them (order y, x, c; bias first; shift, saturate, ReLU last).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +78,8 @@ class Mac:
             one position it adds at a time.
         bias: as the accumulators load it.
         watcher: told of every run, see ``Watcher``; set it to look into a layer.
+        missing_bits: how much wider an accumulator would have had to be, in bits, to hold every
+            sum so far; 0 where none left it. Set it to 0 to begin anew.
     """
 
     def __init__(self, parameters: MacParameters, tail_from: int) -> None:
@@ -105,6 +108,7 @@ class Mac:
         self._wraps_from = 1 << (min(wrapping, default=64) - 1)
         self._weights: dict[tuple[np.dtype[Any], bool], Floats] = {}
         self.watcher: Watcher | None = None
+        self.missing_bits = 0
 
     def type_for(self, peak: int) -> np.dtype[Any]:
         """The float type in which this layer is exact for inputs up to ``peak`` in magnitude."""
@@ -152,6 +156,7 @@ class Mac:
         acc += self.bias
         for part, accumulator, _ in self.accumulators:
             if accumulator.overflow is Overflow.WRAP:
+                self._note(acc[:, part], accumulator)
                 acc[:, part] = wrap(acc[:, part], accumulator.bits)
         for fix in fixes:
             acc[fix.rows, fix.columns] = fix.values
@@ -198,7 +203,14 @@ class Mac:
             left, values = saturating_sums(self.bias[c], terms, accumulator.bits)
             if left.any():
                 fixes.append(_Fix(r[left], c[left], values))
+                partial = np.cumsum(terms[left], axis=1, dtype=np.float64)
+                self._note(partial + self.bias[c[left], None], accumulator)
         return fixes
+
+    def _note(self, sums: npt.NDArray[Any], accumulator: Accumulator) -> None:
+        """Keep in mind how far sums are beyond the width of their accumulator."""
+        largest = max(float(sums.max(initial=0)), -float(sums.min(initial=0)) - 1)
+        self.missing_bits = max(self.missing_bits, math.frexp(largest)[1] - (accumulator.bits - 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,12 @@ from espdl_hil.ops._plain import required
 from espdl_hil.ops._stored import stored_weights
 from espdl_hil.ops._window import peak_of
 
+LAYERS = "layers"
+"""Where ``Execution.memo`` holds the layers of a constant right side."""
+
+PASSING_LAYERS = "passing layers"
+"""Where it holds those of the last run, whose right side was computed."""
+
 _PACKED = "packed"
 _NATIVE = "native_kn"
 
@@ -60,10 +66,10 @@ class MatMul(Operator):
 
     def to_attributes(self) -> Mapping[str, Attribute]:
         """All attributes."""
-        attributes = {"activation": Attribute.of(self.activation.value)}
-        if self.input1_layout != _PACKED:
-            attributes["input1_layout"] = Attribute.of(self.input1_layout)
-        return attributes
+        return {
+            "activation": Attribute.of(self.activation.value),
+            "input1_layout": Attribute.of(self.input1_layout),
+        }
 
     def weight_axis(self) -> int:
         """Weights are ``[..., K, N]``."""
@@ -99,7 +105,7 @@ class MatMul(Operator):
     def simulate(
         self, inputs: Sequence[Operand | None], outputs: Sequence[ValueInfo], at: Execution
     ) -> tuple[Array, ...]:
-        """Multiply slice by slice; layers of a constant right side are kept in ``at.memo``."""
+        """Multiply slice by slice; the layers stay in ``at.memo``."""
         left, right = required(inputs, 0), required(inputs, 1)
         if len(inputs) > 2 and inputs[2] is not None:
             raise ModelError("the board's MatMul has no bias")
@@ -108,12 +114,11 @@ class MatMul(Operator):
         inner, channels = b_shape[-2:]
         if a.shape[-1] != inner:
             raise ModelError(f"cannot multiply {left.array.shape} by {right.array.shape}")
-        layers = at.memo.get("layers")
+        layers = at.memo.get(LAYERS) if right.tensor is not None else None
         if layers is None:
             slices = right.array.reshape(-1, inner * channels)
             layers = [self._layer(left, right, one, outputs[0], at) for one in slices]
-            if right.tensor is not None:
-                at.memo["layers"] = layers
+            at.memo[LAYERS if right.tensor is not None else PASSING_LAYERS] = layers
         assert isinstance(layers, list)
         batch = np.broadcast_shapes(a.shape[:-2], b_shape[:-2])
         which = np.arange(len(layers)).reshape(b_shape[:-2])

@@ -3,6 +3,16 @@
 from espdl_hil.quantizer.assign import assign, calibrated_values
 from espdl_hil.quantizer.config import QuantizeConfig
 from espdl_hil.quantizer.document import quantization_document
+from espdl_hil.quantizer.room import AccumulatorHeadroom, Room, Rooms
 from espdl_hil.quantizer.weights import WeightRange
 
-__all__ = ["QuantizeConfig", "WeightRange", "assign", "calibrated_values", "quantization_document"]
+__all__ = [
+    "AccumulatorHeadroom",
+    "QuantizeConfig",
+    "Room",
+    "Rooms",
+    "WeightRange",
+    "assign",
+    "calibrated_values",
+    "quantization_document",
+]

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 
-from espdl_hil.calibration.observers import HIGHEST_EXPONENT, choose_exponent, fitting_exponent
+from espdl_hil.calibration.observers import (
+    HIGHEST_EXPONENT,
+    LOWEST_EXPONENT,
+    choose_exponent,
+    fitting_exponent,
+)
 from espdl_hil.calibration.ranges import Ranges
 from espdl_hil.ir.graph import Graph, Node, QuantModel
 from espdl_hil.ir.operator import ExponentRule
 from espdl_hil.ir.types import DType, QuantParams
 from espdl_hil.quantizer.config import QuantizeConfig
+from espdl_hil.quantizer.room import NO_ROOMS, Room, Rooms
 from espdl_hil.quantizer.weights import (
     Exponents,
     MacSite,
@@ -29,7 +34,7 @@ from espdl_hil.quantizer.weights import (
 
 _OWN_RANGE = (ExponentRule.CALIBRATED, ExponentRule.ALIGNED, ExponentRule.FLOAT)
 _RAISABLE = (ExponentRule.CALIBRATED, ExponentRule.ALIGNED)
-_NO_EXTRA: Mapping[str, int] = MappingProxyType({})
+_ANY = Room()
 
 
 def calibrated_values(graph: Graph) -> tuple[str, ...]:
@@ -46,11 +51,7 @@ def calibrated_values(graph: Graph) -> tuple[str, ...]:
 
 
 def assign(
-    graph: Graph,
-    ranges: Ranges,
-    config: QuantizeConfig,
-    *,
-    coarser_weights: Mapping[str, int] = _NO_EXTRA,
+    graph: Graph, ranges: Ranges, config: QuantizeConfig, rooms: Rooms = NO_ROOMS
 ) -> QuantModel:
     """Choose all exponents.
 
@@ -58,13 +59,12 @@ def assign(
         graph: simplified float graph.
         ranges: of ``calibrated_values(graph)``.
         config: target, bits, methods.
-        coarser_weights: by node name, how much larger the weight exponents shall be than what
-            suits the weights: room in narrow accumulators, at the cost of precision.
+        rooms: precision that nodes give up for room in narrow accumulators.
     """
-    work = _Assignment(graph, ranges, config)
+    work = _Assignment(graph, ranges, config, rooms)
     work.choose_values()
     work.spare_requantizations()
-    work.choose_edges(coarser_weights)
+    work.choose_edges()
     bits = {node.name: config.bits for node in graph.nodes}
     values = {
         name: QuantParams((exponent,), config.bits)
@@ -98,6 +98,44 @@ def _bounded(graph: Graph) -> list[tuple[str, str]]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """Who makes each value, and how many read it (graph outputs count as read)."""
+
+    made: Mapping[str, Node]
+    readers: Mapping[str, int]
+
+    @classmethod
+    def of(cls, graph: Graph) -> _Flow:
+        readers: dict[str, int] = dict.fromkeys(graph.outputs, 1)
+        made: dict[str, Node] = {}
+        for node in graph.nodes:
+            made.update(dict.fromkeys(node.outputs, node))
+            for value in node.inputs:
+                readers[value] = readers.get(value, 0) + 1
+        return cls(made, readers)
+
+    def upwards(self, value: str) -> list[str]:
+        """``value``, what it is a copy of, and so on, while nobody else reads these."""
+        chain = [value]
+        producer = self.made.get(value)
+        while producer is not None and self._passes_on(producer, chain[-1]):
+            chain.append(producer.inputs[0])
+            producer = self.made.get(chain[-1])
+        return chain
+
+    def may_change(self, chain: list[str]) -> bool:
+        """Whether the end of the chain may have a larger exponent with nobody else concerned."""
+        producer = self.made.get(chain[-1])
+        alone = all(self.readers.get(value, 0) == 1 for value in (chain[0], chain[-1]))
+        return alone and (producer is None or _raisable(producer))
+
+    def _passes_on(self, producer: Node, value: str) -> bool:
+        """Whether ``producer`` hands the integers of its first input to ``value`` alone."""
+        passive = producer.op.traits.exponents is ExponentRule.PASSIVE
+        return passive and len(producer.outputs) == 1 and self.readers.get(value, 0) == 1
+
+
 @dataclass(slots=True)
 class _Assignment:
     """The exponents chosen so far."""
@@ -105,6 +143,7 @@ class _Assignment:
     graph: Graph
     ranges: Ranges
     config: QuantizeConfig
+    rooms: Rooms
     exponents: dict[str, int] = field(default_factory=dict)
     floats: set[str] = field(default_factory=set)
     fixed: dict[str, QuantParams] = field(default_factory=dict)
@@ -118,10 +157,22 @@ class _Assignment:
             self.exponents[name] = choose_exponent(
                 self.ranges[name], self.config.bits, self.config.observer
             )
+        self._give_room_at_the_source()
         for value, bounded in reversed(shared.items()):
             self.exponents[value] = self.exponents[bounded]
         for node in self.graph.nodes:
             self._choose_outputs(node)
+
+    def _give_room_at_the_source(self) -> None:
+        """Let what alone feeds a node that needs a coarser input be produced like that."""
+        flow = _Flow.of(self.graph)
+        for node in self.graph.nodes:
+            room = self.rooms.get(node.name, _ANY)
+            if room.inputs is None or room.converts:
+                continue
+            chain = flow.upwards(node.inputs[0])
+            if flow.may_change(chain) and chain[-1] in self.exponents:
+                self.exponents[chain[-1]] = max(self.exponents[chain[-1]], room.inputs)
 
     def _choose_outputs(self, node: Node) -> None:
         traits, activations = node.op.traits, self._activations(node)
@@ -158,13 +209,13 @@ class _Assignment:
     def _product_exponent(self, node: Node) -> int:
         """The exponent of the product of inputs 0 and 1: the output's may not be below."""
         factors = 0
-        for value in node.inputs[:2]:
+        for index, value in enumerate(node.inputs[:2]):
             if value in self.exponents:
-                factors += self.exponents[value]
+                factors += max(self.exponents[value], self._finest(node, index))
             elif node.op.traits.multiplies and value == node.inputs[1]:
-                self.wanted_weights[node.name] = weight_exponents(
-                    self._mac(node), self.config.bits, self.config.weights
-                )
+                suiting = weight_exponents(self._mac(node), self.config.bits, self.config.weights)
+                finest = self.rooms.get(node.name, _ANY).weights or (LOWEST_EXPONENT,)
+                self.wanted_weights[node.name] = np.maximum(suiting, finest)
                 factors += int(self.wanted_weights[node.name].max())
             else:
                 factors += self._fitting(value)
@@ -175,32 +226,17 @@ class _Assignment:
 
         One rounding instead of two, and no RequantizeLinear.
         """
-        readers: dict[str, int] = dict.fromkeys(self.graph.outputs, 1)
-        made: dict[str, Node] = {}
-        for node in self.graph.nodes:
-            made.update(dict.fromkeys(node.outputs, node))
-            for value in node.inputs:
-                readers[value] = readers.get(value, 0) + 1
+        flow = _Flow.of(self.graph)
         for node in reversed(self.graph.nodes):
             if node.op.traits.exponents is not ExponentRule.ALIGNED:
                 continue
             exponent = self.exponents[node.outputs[0]]
             for value in self._activations(node):
-                chain = [value]
-                producer = made.get(value)
-                while producer is not None and self._passes_on(producer, readers, chain[-1]):
-                    chain.append(producer.inputs[0])
-                    producer = made.get(chain[-1])
-                raisable = producer is None or _raisable(producer)
-                if raisable and readers.get(chain[-1], 0) == 1 and readers.get(value, 0) == 1:
+                chain = flow.upwards(value)
+                if flow.may_change(chain):
                     self.exponents.update(dict.fromkeys(chain, exponent))
 
-    def _passes_on(self, producer: Node, readers: Mapping[str, int], value: str) -> bool:
-        """Whether ``producer`` hands the integers of its first input to ``value`` alone."""
-        passive = producer.op.traits.exponents is ExponentRule.PASSIVE
-        return passive and len(producer.outputs) == 1 and readers.get(value, 0) == 1
-
-    def choose_edges(self, coarser_weights: Mapping[str, int]) -> None:
+    def choose_edges(self) -> None:
         """Say what consumers want where it differs from what they are given."""
         for node in self.graph.nodes:
             traits = node.op.traits
@@ -213,7 +249,7 @@ class _Assignment:
                 if value in self.floats or wanted != given:
                     self.edges[node.name, index] = wanted
             if traits.multiplies and node.inputs[1] in self.graph.constants:
-                self._want_weights(node, coarser_weights.get(node.name, 0))
+                self._want_weights(node)
                 continue
             for index, _ in self._constants(node):
                 if index not in traits.float_inputs:
@@ -241,13 +277,23 @@ class _Assignment:
             return self._fitting(value)
         if traits.multiplies and index == 1:
             return self._factor_exponent(node)
-        return self.exponents[value]
+        return max(self.exponents[value], self._finest(node, index))
+
+    def _finest(self, node: Node, index: int) -> int:
+        """The finest exponent that the room of ``node`` allows its input ``index``."""
+        room = self.rooms.get(node.name, _ANY)
+        if index == 0 and room.inputs is not None:
+            return room.inputs
+        return max(room.weights, default=LOWEST_EXPONENT) if index == 1 else LOWEST_EXPONENT
 
     def _factor_exponent(self, node: Node) -> int:
         """The exponent of a run-time right side: the shift stays within the accumulators."""
         left, right = (
-            self._fitting(v) if v in self.graph.constants else self.exponents[v]
-            for v in node.inputs[:2]
+            max(
+                self._fitting(v) if v in self.graph.constants else self.exponents[v],
+                self._finest(node, index),
+            )
+            for index, v in enumerate(node.inputs[:2])
         )
         longest = longest_shift(self.config.target.mac[self.config.bits], self.config.bits)
         return max(right, self.exponents[node.outputs[0]] - left - longest)
@@ -255,12 +301,12 @@ class _Assignment:
     def _params(self, exponent: int) -> QuantParams:
         return QuantParams((exponent,), self.config.bits)
 
-    def _want_weights(self, node: Node, coarser: int) -> None:
+    def _want_weights(self, node: Node) -> None:
         bits, target = self.config.bits, self.config.target
         site = self._mac(node)
-        given, result = self.exponents[node.inputs[0]], self.exponents[node.outputs[0]]
+        given, result = self._wanted(node, 0), self.exponents[node.outputs[0]]
         chosen = limited_exponents(
-            site, self.wanted_weights[node.name] + coarser, result - given, given, bits, target
+            site, self.wanted_weights[node.name], result - given, given, bits, target
         )
         exponents = tuple(int(exponent) for exponent in chosen)
         axis = site.axis if site.per_channel else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from espdl_hil.calibration.observers import Observer
 from espdl_hil.errors import ConfigError
+from espdl_hil.quantizer.room import AccumulatorHeadroom
 from espdl_hil.quantizer.weights import WeightRange
 from espdl_hil.targets import Target
 
@@ -21,6 +22,8 @@ class QuantizeConfig:
         weights: how a weight's exponent is chosen.
         random_samples: number of random calibration samples where no data is given; 0 refuses.
         seed: of the random samples.
+        accumulator_headroom: for which inputs no accumulator may overflow; ``None`` takes what
+            suits the target's accumulators, see ``headroom``.
     """
 
     target: Target
@@ -29,6 +32,7 @@ class QuantizeConfig:
     weights: WeightRange = WeightRange.MSE
     random_samples: int = 0
     seed: int = 0
+    accumulator_headroom: AccumulatorHeadroom | None = None
 
     def __post_init__(self) -> None:
         if self.bits not in self.target.mac:
@@ -36,3 +40,10 @@ class QuantizeConfig:
             raise ConfigError(f"{self.bits} bits", key="bits", hint=f"{widths} bits are supported")
         if self.random_samples < 0:
             raise ConfigError(f"{self.random_samples} random samples", key="random_samples")
+
+    @property
+    def headroom(self) -> AccumulatorHeadroom:
+        """For which inputs no accumulator may overflow."""
+        if self.accumulator_headroom is not None:
+            return self.accumulator_headroom
+        return AccumulatorHeadroom.usual_for(self.target.mac[self.bits], self.bits)

@@ -62,9 +62,10 @@ def test_what_random_layers_reach_never_exceeds_their_bound(family):
         for target in (S3, P4, C):
             case = family(np.random.default_rng(seed), target, 8)
             for row in headroom(case.model, target, [case.inputs]):
-                assert row.reached <= row.bound
-                assert row.left == 0 or row.at_risk
                 at_risk += bool(row.at_risk)
+                if row.reached is not None:
+                    assert row.reached <= row.bound
+                    assert row.left == 0 or row.at_risk
     assert at_risk, "no layer of these can leave its accumulator: the test shows nothing"
 
 
