@@ -1,7 +1,8 @@
 """One value as expected against one value as computed: how equal, and where not.
 
-The law of this file: integers are equal or not; only float values have a tolerance, and it is the
-one constant below. A difference is a ``Comparison``, never an exception.
+The law of this file: a value is equal or not, unless a ``Rule`` says by how much it may differ; a
+rule comes from the trait of the operator that computed the value. A difference is a ``Comparison``,
+never an exception.
 """
 
 from __future__ import annotations
@@ -12,13 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import xxhash
 
+from espdl_hil.ir.freedom import EXACT, Rule
 from espdl_hil.ir.types import Array
-
-FLOAT_TOLERANCE = 2e-5
-"""Largest difference of a float value: absolute up to magnitude 1, relative above.
-
-Libraries of the host and of the chip round ``exp`` and ``tanh`` differently in their last bits.
-"""
 
 _NAMED_COORDINATES = 4
 
@@ -29,9 +25,10 @@ class Comparison:
 
     Attributes:
         value: its name.
-        equal: every element equal (floats: within the tolerance), same shape and type.
+        equal: every element equal, or as near as the rule allows; same shape and type.
         size: number of elements expected.
-        mismatches: number of elements that differ; ``size`` where shape or type do.
+        mismatches: elements further off than the rule allows; ``size`` where shape or type differ.
+        allowed: elements that differ within the rule.
         max_lsb: largest difference in integer steps; for floats 0.
         max_error: largest difference: of floats in their unit, of integers in steps.
         first_indices: coordinates of the first few differing elements, in stored layout.
@@ -50,6 +47,7 @@ class Comparison:
     first_pairs: tuple[tuple[float, float], ...]
     sqnr_db: float
     note: str = ""
+    allowed: int = 0
 
     @property
     def first_index(self) -> tuple[int, ...] | None:
@@ -59,6 +57,9 @@ class Comparison:
     def __str__(self) -> str:
         if self.note:
             return self.note
+        if self.equal and self.allowed:
+            largest = f"{self.max_lsb} LSB" if self.max_lsb else f"{self.max_error:.3g}"
+            return f"{self.allowed} of {self.size} elements differ by up to {largest}, as allowed"
         if self.equal:
             return f"{self.size} elements equal"
         pairs = "; ".join(
@@ -75,11 +76,17 @@ def digest_of(array: Array) -> str:
     return xxhash.xxh64(np.ascontiguousarray(array, dtype=little).tobytes()).hexdigest()
 
 
-def compare(value: str, expected: Array, got: Array) -> Comparison:
+def compare(value: str, expected: Array, got: Array, rule: Rule = EXACT) -> Comparison:
     """Compare one value element by element, in stored layout.
 
-    A differing shape or element type makes the whole value unequal; nothing is broadcast, cast or
-    transposed.
+    Infinities equal themselves, and a NaN equals a NaN. A differing shape or element type makes the
+    whole value unequal; nothing is broadcast, cast or transposed.
+
+    Args:
+        value: its name.
+        expected: the simulator's elements.
+        got: the board's.
+        rule: how far they may lie apart.
     """
     if expected.shape != got.shape or expected.dtype != got.dtype:
         return Comparison(
@@ -103,10 +110,10 @@ def compare(value: str, expected: Array, got: Array) -> Comparison:
             same = (want == have) | (np.isnan(want) & np.isnan(have))
             error = np.where(same, 0.0, np.abs(have - want))
             error = np.where(np.isnan(error), np.inf, error)
-        differs = error > FLOAT_TOLERANCE * np.maximum(1.0, np.abs(np.nan_to_num(want)))
+        differs = error > rule.relative * np.maximum(1.0, np.abs(np.nan_to_num(want)))
     else:
         error = np.abs(have - want)
-        differs = error != 0
+        differs = error > rule.steps
     where = np.argwhere(differs)[:_NAMED_COORDINATES]
     indices = tuple(tuple(int(i) for i in index) for index in where)
     largest = error.max() if error.size else 0
@@ -120,6 +127,7 @@ def compare(value: str, expected: Array, got: Array) -> Comparison:
         first_indices=indices,
         first_pairs=tuple((float(want[index]), float(have[index])) for index in indices),
         sqnr_db=_sqnr_db(want, have),
+        allowed=int(((error != 0) & ~differs).sum()),
     )
 
 

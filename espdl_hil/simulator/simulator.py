@@ -88,6 +88,16 @@ class Simulator:
         for item in self._nodes:
             item.at.state.clear()
 
+    def remembered(self) -> tuple[dict[str, Array], ...]:
+        """What streaming nodes remember now, for ``recall``."""
+        return tuple(dict(item.at.state) for item in self._nodes)
+
+    def recall(self, memory: tuple[dict[str, Array], ...]) -> None:
+        """Go back to what ``remembered`` gave, to run the same input set again."""
+        for item, state in zip(self._nodes, memory, strict=True):
+            item.at.state.clear()
+            item.at.state.update(state)
+
     def rules(self, engine: Engine) -> dict[str, Rule]:
         """The values that may differ from ours on a board, by name; all others are equal or wrong.
 

@@ -1,4 +1,4 @@
-"""Comparisons: integers to the last bit, floats within the one tolerance."""
+"""Comparisons: to the last bit, unless a rule says by how much a value may differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from espdl_hil.results.compare import FLOAT_TOLERANCE, compare, digest_of
+from espdl_hil.ir.freedom import FLOAT_TOLERANCE, Rule
+from espdl_hil.results.compare import compare, digest_of
 
 INTEGERS = hnp.arrays(
     st.sampled_from([np.int8, np.int16, np.int32, np.int64, np.uint8]),
@@ -67,10 +68,34 @@ def test_a_digest_is_the_published_xxh64_of_the_bytes():
         (math.nan, 0.0, False),
     ],
 )
-def test_floats_have_one_tolerance(expected, got, equal):
-    comparison = compare("v", np.array([expected], np.float32), np.array([got], np.float32))
+def test_floats_have_the_tolerance_of_their_rule(expected, got, equal):
+    rule = Rule(relative=FLOAT_TOLERANCE)
+    comparison = compare("v", np.array([expected], np.float32), np.array([got], np.float32), rule)
     assert comparison.equal is equal
     assert comparison.max_lsb == 0
+    assert comparison.allowed == (equal and expected != got and not math.isnan(expected))
+
+
+def test_without_a_rule_a_float_has_no_tolerance():
+    one = np.ones(1, np.float32)
+    assert compare("v", one, one).equal
+    assert not compare("v", one, np.nextafter(one, np.float32(2))).equal
+    assert compare("v", -0.0 * one, 0.0 * one).equal
+
+
+@given(INTEGERS, st.integers(0, 3), st.data())
+def test_a_rule_allows_as_many_steps_as_it_says_and_counts_them(array, steps, data):
+    index = tuple(data.draw(st.integers(0, side - 1)) for side in array.shape)
+    limits = np.iinfo(array.dtype)
+    value = data.draw(st.integers(limits.min, limits.max))
+    changed = array.copy()
+    changed[index] = value
+    distance = abs(int(value) - int(array[index]))
+    comparison = compare("v", array, changed, Rule(steps=steps))
+    assert comparison.equal is (distance <= steps)
+    assert comparison.allowed == (0 < distance <= steps)
+    assert comparison.mismatches == (distance > steps)
+    assert comparison.max_lsb == distance
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from espdl_hil.errors import BoardError
+from espdl_hil.ir.freedom import FLOAT_TOLERANCE, Rule
 from espdl_hil.ir.lowered import LoweredModel, LoweredNode, ValueInfo
 from espdl_hil.ir.types import DType
 from espdl_hil.results.compare import digest_of
-from espdl_hil.results.judge import judge, with_captured, without_capture
+from espdl_hil.results.judge import judge, known_values, with_captured, without_capture
 from tests.support.results import run_result
 
 CHAIN = ("a", "b", "c", "d")
@@ -104,19 +105,59 @@ def test_a_missing_output_is_a_bench_error():
         judge(chain(), expected, run)
 
 
-def test_float_bits_inform_and_do_not_fail():
+def test_a_float_is_judged_by_its_rule_once_its_elements_are_known():
     model = chain({"b": DType.FLOAT})
     expected = values() | {"b": np.ones((2, 4), np.float32)}
     got = expected | {"b": np.nextafter(expected["b"], np.float32(2))}
-    verdict = judge(model, expected, run_result(model, got))
+    run = run_result(model, got)
+    rules = {"b": Rule(relative=FLOAT_TOLERANCE, why="expf")}
+    assert known_values(model, expected, run, rules).missing == ("b",)
+    known = known_values(model, expected, run, rules, {"b": got["b"]})
+    verdict = judge(model, expected, run, rules=rules, known=known.values)
     assert verdict.equal
-    assert [item.node for item in verdict.differences] == ["node_b"]
-    wrong_after = got | {"c": expected["c"] + np.int8(1)}
-    verdict = judge(model, expected, run_result(model, wrong_after))
-    assert not verdict.equal
-    assert verdict.first is not None
-    assert verdict.first.node == "node_c"
-    assert "float value 'b'" in str(verdict)
+    assert [item.node for item in verdict.allowances] == ["node_b"]
+    assert "8 of 8 elements differ by up to 1.19e-07, as allowed; expf" in str(verdict)
+    strict = judge(model, expected, run, known=known.values)
+    assert strict.first is not None
+    assert strict.first.node == "node_b"
+    far = got | {"b": got["b"] * 2}
+    run = run_result(model, far)
+    known = known_values(model, expected, run, rules, {"b": far["b"]})
+    assert not judge(model, expected, run, rules=rules, known=known.values).equal
+
+
+@pytest.mark.parametrize(("steps", "equal"), [(1, True), (2, False)])
+def test_an_open_node_may_differ_by_its_step_and_no_more(steps, equal):
+    expected = values()
+    got = expected | {"b": expected["b"] + np.int8(steps)}
+    run = run_result(chain(), got)
+    rules = {"b": Rule(steps=1, why="a quotient")}
+    known = known_values(chain(), expected, run, rules, {"b": got["b"]})
+    assert known.differs
+    verdict = judge(chain(), expected, run, rules=rules, known=known.values)
+    assert verdict.equal is equal
+    assert bool(verdict.allowances) is equal
+
+
+def test_a_fetched_tensor_of_another_run_is_not_believed():
+    expected = values()
+    got = expected | {"b": expected["b"] + np.int8(5)}
+    run = run_result(chain(), got)
+    rules = {"b": Rule(steps=1)}
+    known = known_values(chain(), expected, run, rules, {"b": expected["b"] + np.int8(1)})
+    assert "b" not in known.values
+    assert not judge(chain(), expected, run, rules=rules, known=known.values).equal
+
+
+def test_other_bits_of_a_nan_are_no_difference():
+    model = chain({"b": DType.FLOAT})
+    one, other = (np.array([bits], np.uint32).view(np.float32) for bits in (0x7FC00000, 0xFFC00001))
+    expected = values() | {"b": one}
+    run = run_result(model, expected | {"b": other})
+    known = known_values(model, expected, run, {}, {"b": other})
+    verdict = judge(model, expected, run, known=known.values)
+    assert verdict.equal
+    assert not verdict.allowances
 
 
 def test_a_fetched_tensor_gives_elements_and_the_usual_cause():
@@ -169,4 +210,4 @@ def test_an_output_of_another_shape_is_a_mismatch_not_a_crash():
     run = replace(run_result(chain(), expected), outputs={"d": np.zeros((4, 2), np.int8)})
     verdict = judge(chain(), expected, run)
     assert not verdict.equal
-    assert "every integer node output is equal" in str(verdict)
+    assert "every node output is right" in str(verdict)
