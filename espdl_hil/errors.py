@@ -148,7 +148,36 @@ class DisconnectedError(TransportError):
 
 
 class BoardRestartedError(BoardError):
-    """The board restarted by itself while it was working for us."""
+    """The board restarted by itself while it was working for us.
+
+    Attributes:
+        reason: why, as the board told it: the panic, else the reset; empty where it did not.
+        node: the last node that it is known to have begun; empty where none is known.
+        backtrace: of a panic, a line for each frame, the innermost first; empty without an ELF.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        reason: str = "",
+        node: str = "",
+        backtrace: Sequence[str] = (),
+        board: str = "",
+        port: str = "",
+        hint: str = "",
+    ) -> None:
+        self.reason = reason
+        self.node = node
+        self.backtrace = tuple(backtrace)
+        lines = [f"{what} ({reason})" if reason else what]
+        lines += [f"last known node: {node}"] if node else []
+        lines += [f"#{at} {frame}" for at, frame in enumerate(self.backtrace)]
+        super().__init__("\n  ".join(lines), board=board, port=port, hint=hint)
+
+
+class StreamLostError(BoardError):
+    """The board forgot the stream that a run was to continue: start it anew."""
 
 
 class LocalProtocolError(BoardError):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from espdl_hil.boards.hearing import Hear
 from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.line import Line
 from espdl_hil.boards.link import Link
@@ -63,6 +64,7 @@ class Caller:
         counters: of the session.
         hello_s: how long a booting board has for its first answer.
         now: the clock.
+        hear: gets the board's words as they come.
     """
 
     board: Board
@@ -70,6 +72,7 @@ class Caller:
     counters: Counters
     hello_s: float
     now: Callable[[], float] = time.monotonic
+    hear: Hear | None = None
 
 
 def connect(caller: Caller, line: Line, *, restart: bool = False) -> Connection:
@@ -96,7 +99,8 @@ def connect(caller: Caller, line: Line, *, restart: bool = False) -> Connection:
 def _try(caller: Caller, line: Line, *, pulse: bool, return_s: float) -> Connection:
     transport = line.transport(return_s)
     first_seq = caller.rng.getrandbits(_SEQ_BITS)
-    link = Link(transport, first_seq, caller.board.name, caller.now, caller.counters)
+    name, now, hear = caller.board.name, caller.now, caller.hear
+    link = Link(transport, first_seq, name, now, caller.counters, hear)
     try:
         if pulse:
             transport.reset()

@@ -64,7 +64,7 @@ def read_bundle(path: Path) -> FirmwareBundle:
     Raises:
         ConfigError: there is none, or it is not what its manifest says.
     """
-    files = _ZipFiles(path) if path.is_file() else _FolderFiles(path)
+    files = _files(path)
     manifest = _Fields(files.read(MANIFEST), path / MANIFEST)
     if manifest.number("schema") != _SCHEMA:
         raise manifest.error("schema", f"only bundles of schema {_SCHEMA} are known")
@@ -83,9 +83,33 @@ def read_bundle(path: Path) -> FirmwareBundle:
     )
 
 
+def elf_of(bundle: FirmwareBundle) -> bytes | None:
+    """Return the application's ELF file, which bundles carry for decoding panics.
+
+    ``None`` where the bundle has none, or only that of another build.
+    """
+    files = _files(bundle.source)
+    for name in files.names():
+        if name.endswith(".elf"):
+            try:
+                data = files.read(name)
+            except ConfigError:
+                continue
+            if hashlib.sha256(data).hexdigest() == bundle.app_elf_sha256:
+                return data
+    return None
+
+
+def _files(path: Path) -> _FolderFiles | _ZipFiles:
+    return _ZipFiles(path) if path.is_file() else _FolderFiles(path)
+
+
 class _FolderFiles:
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self._path.glob("*") if path.is_file())
 
     def read(self, name: str) -> bytes:
         try:
@@ -97,6 +121,13 @@ class _FolderFiles:
 class _ZipFiles:
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def names(self) -> list[str]:
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                return sorted(archive.namelist())
+        except (OSError, zipfile.BadZipFile):
+            return []
 
     def read(self, name: str) -> bytes:
         try:

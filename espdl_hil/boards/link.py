@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from espdl_hil.boards.hearing import Hear, Hearing
 from espdl_hil.boards.naming import located
 from espdl_hil.errors import BoardError
 from espdl_hil.transport import Transport
 from espdl_hil.wire import Alive, Client, Counters, Log, LogLevel, Noise, Pace, Task
 
 T = TypeVar("T")
-_LOG_LINES = 500
-_LOG_LINE_CHARACTERS = 400
 
 
 class Link:
@@ -31,11 +29,14 @@ class Link:
         board: the board's name, put into every error that passes here.
         now: the clock of all deadlines.
         counters: to count on; ``None`` begins anew.
+        hear: gets the board's words as they come.
 
     Attributes:
         transport: the line.
         client: the client on it.
         until: when every task has failed, even if the board lives; ``None`` never.
+        alive_node: the node that the board's last sign of life named; whoever starts a run
+            forgets it.
     """
 
     def __init__(
@@ -45,15 +46,16 @@ class Link:
         board: str = "",
         now: Callable[[], float] = time.monotonic,
         counters: Counters | None = None,
+        hear: Hear | None = None,
     ) -> None:
         self.transport = transport
         self.client = Client(first_seq, counters)
         self.until: float | None = None
+        self.alive_node: int | None = None
         self._board = board
         self._now = now
         self._watch: Callable[[bytes], None] | None = None
-        # Bounded: a board that panics over and over must not fill this machine's memory.
-        self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._hearing = Hearing(hear)
 
     def perform(self, task: Task[T], pace: Pace) -> T:
         """Carry out ``task``; stop at ``until`` even if the board lives.
@@ -90,14 +92,13 @@ class Link:
 
     def take_log(self) -> tuple[str, ...]:
         """Return what the board said in words since the last call."""
-        lines = tuple(self._log)
-        self._log.clear()
-        return lines
+        return self._hearing.take()
 
     def drain(self) -> None:
         """Forget what is in flight; half a frame, or text that no frame ended, becomes log."""
         self.client.line_lost()
         self._note_events()
+        self._hearing.end()
 
     def close(self) -> None:
         """Close the transport."""
@@ -108,22 +109,12 @@ class Link:
         for event in self.client.take_events():
             match event:
                 case Log(level=level, text=text):
-                    self._log.append(f"{_level_name(level)}: {text}"[:_LOG_LINE_CHARACTERS])
+                    self._hearing.log(_level_name(level), text)
                 case Noise(data=data):
-                    self._log.extend(_printable_lines(data))
-                case Alive():
-                    pass
+                    self._hearing.noise(data)
+                case Alive(node_index=node):
+                    self.alive_node = node
 
 
 def _level_name(level: int) -> str:
     return LogLevel(level).name.lower() if level in set(LogLevel) else f"level {level}"
-
-
-def _printable_lines(data: bytes) -> list[str]:
-    """Return the lines of ``data`` that a person could have written."""
-    lines = []
-    for line in data.decode("ascii", errors="replace").splitlines():
-        text = "".join(letter for letter in line if letter.isprintable() and letter != "\ufffd")
-        if len(text) >= max(4, len(line) // 2):
-            lines.append(text[:_LOG_LINE_CHARACTERS])
-    return lines

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,22 +15,26 @@ from enum import Enum
 from pathlib import Path
 from types import TracebackType
 
+from espdl_hil.boards.backtrace import Symbols, symbols_of
 from espdl_hil.boards.connection import Caller, Connection, NoFirmwareError, connect
-from espdl_hil.boards.firmware import FirmwareBundle, read_bundle
+from espdl_hil.boards.firmware import FirmwareBundle, elf_of, read_bundle
 from espdl_hil.boards.flashing import FlashProgress
 from espdl_hil.boards.flashing import flash as flash_with_esptool
+from espdl_hil.boards.hearing import Hear
 from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.line import Line, line_of
 from espdl_hil.boards.locks import BoardLock
 from espdl_hil.boards.naming import located
+from espdl_hil.boards.panics import Restart, read_restart
+from espdl_hil.boards.restarts import RestartWatch, node_in_words, noted_node, restart_error
 from espdl_hil.boards.virtual_process import build_virtual_firmware
 from espdl_hil.errors import (
     BoardError,
-    BoardRestartedError,
     ConfigError,
     EngineError,
     FlashError,
     RemoteProtocolError,
+    StreamLostError,
     TransportError,
 )
 from espdl_hil.runs import BoardIdentity, LinkUsage, RunRequest, RunResult
@@ -39,8 +42,6 @@ from espdl_hil.wire import Counters
 
 _LOG = logging.getLogger(__name__)
 _TRIES = 2  # of one run: a board that dies twice on the same model dies of it
-_TAIL_BYTES = 512
-_RESTART = re.compile(rb"\brst:\s*(?:0x[0-9a-f]+\s*\(([^)]+)\)|([a-z_ ]+),)")
 
 
 class FlashPolicy(Enum):
@@ -63,6 +64,9 @@ def open_session(
     deadline_s: float = 5.0,
     wait_s: float = 0.0,
     progress: Progress | None = None,
+    elf: Path | None = None,
+    line: Line | None = None,
+    hear: Hear | None = None,
 ) -> BoardSession:
     """Lock a board, start it where it is virtual, flash it where needed, and say hello.
 
@@ -74,6 +78,9 @@ def open_session(
         deadline_s: how long a booting board has for its first answer.
         wait_s: how long to wait for another process that has the board.
         progress: sees how flashing goes.
+        elf: the application's ELF file, to decode panics; ``None`` takes the bundle's.
+        line: the way to the board where it is not the entry's own, closed with the session.
+        hear: gets the board's words as they come.
 
     Returns:
         An open session, a context manager; ``close`` it in any case.
@@ -82,14 +89,14 @@ def open_session(
         BoardBusyError: another process has the board.
         BoardNotFoundError: it is not plugged in.
         FlashError: esptool failed, or what booted is not what was written.
-        ConfigError: the bundle is for another target.
+        ConfigError: the bundle is for another target, or ``elf`` is not of the firmware that runs.
         BoardError: any other fault of the bench.
     """
     rng = random.Random()
-    caller = Caller(board, rng, Counters(), deadline_s)
-    session = BoardSession(caller, line_of(board))
+    caller = Caller(board, rng, Counters(), deadline_s, hear=hear)
+    session = BoardSession(caller, line_of(board) if line is None else line)
     try:
-        session.open(_Flashing(firmware, flash, progress), wait_s)
+        session.open(_Flashing(firmware, flash, progress), wait_s, elf)
     except BoardError as error:
         raise located(error, board.name, "") from error.__cause__
     return session
@@ -144,9 +151,11 @@ class BoardSession:
         self._connection: Connection | None = None
         self._identity: BoardIdentity | None = None
         self._in_doubt = False
+        self._bundle: FirmwareBundle | None = None
+        self._elf: tuple[Path, bytes] | None = None
         self._stack = ExitStack()
 
-    def open(self, flashing: _Flashing, wait_s: float) -> None:
+    def open(self, flashing: _Flashing, wait_s: float, elf: Path | None = None) -> None:
         """Lock, start, reach and if need be flash the board; see ``open_session``."""
         with ExitStack() as stack:
             lock = BoardLock(self._line.identity, board=self.board.name)
@@ -156,6 +165,8 @@ class BoardSession:
             stack.callback(self._disconnect)
             self._line.open()
             self._reach(flashing)
+            if elf is not None:
+                self._elf = (elf, _read_elf(elf, self.identity.firmware_sha256))
             self._stack = stack.pop_all()
 
     @property
@@ -197,6 +208,7 @@ class BoardSession:
             ModelError: the inputs are not those of the model.
             EngineError: the firmware refused the model or failed in it.
             DeadlineError: the board fell silent, or the deadline passed.
+            StreamLostError: the board forgot the stream that the request continues.
             BoardError: any other fault of the bench.
         """
         until = None if deadline_s is None else self._caller.now() + deadline_s
@@ -206,20 +218,28 @@ class BoardSession:
         for attempt in range(_TRIES):
             connection = self._connected()
             connection.link.until = until
-            connection.link.take_log()  # what was said before is not about this run
+            before = connection.link.take_log()
+            # What was said before the first try is not about this run; what the board says about
+            # its last boot before the second one is.
+            story += before if attempt else ()
+            connection.link.alive_node = None
             try:
-                with connection.link.watched(_RestartWatch().feed):
+                with connection.link.watched(RestartWatch().feed):
                     found = connection.conversation.run(request)
             except BoardError as error:
                 usage.uploaded |= connection.conversation.model_uploaded
                 connection.link.drain()
-                story += connection.link.take_log()
-                reason = _restart_reason(story)
-                self._leave_if_doubtful(error, reason)
+                said = connection.link.take_log()
+                story += said
+                restart = read_restart(said)
+                noted = noted_node(story)
+                node = connection.link.alive_node if noted is None else noted
+                named = self._named(error, restart, node_in_words(request.model, node))
+                self._leave_if_doubtful(error, restart)
                 late = until is not None and self._caller.now() >= until
-                if attempt + 1 == _TRIES or late or not _may_pass(error, reason):
-                    raise self._named(error, reason) from error
-                story.append(f"session: {self._named(error, reason).what}; the run is repeated")
+                if attempt + 1 == _TRIES or late or not _may_pass(error, restart):
+                    raise named from error
+                story.append(f"session: {named.what}; the run is repeated")
                 _LOG.warning("board %r: %s", self.board.name, story[-1])
                 self.recoveries += 1
             else:
@@ -234,6 +254,8 @@ class BoardSession:
                     model_sha256=found.model_sha256,
                     link=usage.since(self.counters),
                     log=(*story, *connection.link.take_log()),
+                    cycles=found.cycles,
+                    temperature_c=found.temperature_c,
                 )
         raise AssertionError("unreachable: the last try returns or raises")
 
@@ -246,7 +268,7 @@ class BoardSession:
     def _reach(self, flashing: _Flashing) -> None:
         bundle = None
         if flashing.policy is not FlashPolicy.NEVER:
-            bundle = flashing.bundle_for(self.board)
+            bundle = self._bundle = flashing.bundle_for(self.board)
         absent: BoardError | None = None
         if flashing.policy is not FlashPolicy.ALWAYS:
             try:
@@ -339,22 +361,31 @@ class BoardSession:
             return replace(request, engine=self.board.engine)
         return request
 
-    def _leave_if_doubtful(self, error: BoardError, restarted: str) -> None:
+    def _leave_if_doubtful(self, error: BoardError, restart: Restart | None) -> None:
         """Close a connection whose other end may be dead, busy or confused."""
-        if restarted or not isinstance(error, EngineError):
-            self._in_doubt = not restarted
+        if restart is not None or not isinstance(error, EngineError | StreamLostError):
+            self._in_doubt = restart is None
             self._disconnect()
 
-    def _named(self, error: BoardError, restarted: str) -> BoardError:
+    def _named(self, error: BoardError, restart: Restart | None, node: str) -> BoardError:
         """Return the error that says what happened, where ``error`` is only its consequence."""
-        if not restarted:
+        if restart is None:
             return error
-        return BoardRestartedError(
-            f"the board restarted during the run ({restarted})",
-            board=self.board.name,
-            port=error.port,
-            hint="power, a watchdog or a crash of the firmware; the log has the board's words",
+        return restart_error(
+            restart, node=node, symbols=self._symbols, board=self.board.name, port=error.port
         )
+
+    def _symbols(self) -> Symbols | None:
+        """Return the names of the firmware that runs, where we have its ELF file."""
+        firmware = self.identity.firmware_sha256
+        if self._elf is not None:
+            return symbols_of(self._elf[1], firmware, str(self._elf[0]))
+        data = None if self._bundle is None else elf_of(self._bundle)
+        try:
+            return None if data is None else symbols_of(data, firmware, "the bundle's ELF file")
+        except ConfigError as error:
+            _LOG.warning("board %r: panics are not decoded: %s", self.board.name, error)
+            return None
 
 
 @dataclass(slots=True)
@@ -381,27 +412,16 @@ class _Usage:
         )
 
 
-class _RestartWatch:
-    """Reads along during a run: a boot message tells at once what silence would tell late."""
-
-    def __init__(self) -> None:
-        self._tail = b""
-
-    def feed(self, data: bytes) -> None:
-        self._tail = (self._tail + data)[-_TAIL_BYTES:]
-        if _RESTART.search(self._tail):
-            raise BoardRestartedError("the board restarted")
+def _read_elf(path: Path, firmware_sha256: str) -> bytes:
+    """Return an ELF file after checking it: better now than when a panic shall be decoded."""
+    try:
+        data = path.read_bytes()
+    except OSError as cause:
+        raise ConfigError(f"cannot be read: {cause.strerror}", file=path) from cause
+    symbols_of(data, firmware_sha256, str(path))
+    return data
 
 
-def _restart_reason(log: list[str]) -> str:
-    """Return why the board restarted, from its own boot messages; empty where it did not."""
-    for line in reversed(log):
-        match = _RESTART.search(line.encode())
-        if match:
-            return (match[1] or match[2]).decode()
-    return ""
-
-
-def _may_pass(error: BoardError, restarted: str) -> bool:
+def _may_pass(error: BoardError, restart: Restart | None) -> bool:
     """Whether a second try could succeed: the line or the board failed, not the model."""
-    return bool(restarted) or isinstance(error, TransportError)
+    return restart is not None or isinstance(error, TransportError)

@@ -25,6 +25,8 @@ from espdl_hil.virtual.payload import HostProgram, app_image, bootloader_image
 from espdl_hil.virtual.toolchain import FIRMWARE, build_runner
 
 MANIFEST = "manifest.json"
+APP_ELF = "app.elf"
+"""For decoding panics; not flashed."""
 _SCHEMA = 1
 _BUILD_FOLDER = "runner"
 _FOLDER_SUFFIX = {Cpu.HOST: "", Cpu.RV32: "-rv32"}
@@ -100,6 +102,7 @@ def write_bundle(chip: Chip, program: HostProgram, folder: Path) -> None:
     }
     for name, _, data in parts:
         _write_if_changed(folder / name, data)
+    _write_if_changed(folder / APP_ELF, program.elf)
     _write_if_changed(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
 
 

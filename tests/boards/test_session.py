@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import signal
@@ -196,6 +197,17 @@ def test_a_single_restart_during_a_run_is_survived_and_told(state, case):
 def test_a_model_that_kills_the_board_each_time_is_named_so(state, case, fault):
     with session_with(state, fault) as session, pytest.raises(BoardRestartedError, match="sim"):
         session.run(request_of(case))
+
+
+def test_an_elf_of_another_firmware_is_refused_when_the_board_is_opened(state, tmp_path):
+    elf = build("runner", "hil_runner")
+    with open_session(board_in(state), flash=FlashPolicy.NEVER, elf=elf) as session:
+        assert session.identity.firmware_sha256 == hashlib.sha256(elf.read_bytes()).hexdigest()
+    other = tmp_path / "other.elf"
+    other.write_bytes(elf.read_bytes() + b"another build")
+    with pytest.raises(ConfigError, match=r"other\.elf.*on the board runs"):
+        open_session(board_in(state), flash=FlashPolicy.NEVER, elf=other)
+    assert pids_using(state) == []
 
 
 def test_a_board_that_hangs_ends_with_the_deadline(state, case):

@@ -13,6 +13,7 @@ from espdl_hil.checking import finding
 from espdl_hil.errors import (
     BoardBusyError,
     BoardError,
+    BoardRestartedError,
     DeadlineError,
     TransportError,
 )
@@ -42,8 +43,9 @@ def test_a_line_that_damages_everything_is_named_a_line_fault(bench):
 def test_a_board_that_resets_mid_run_is_named_so(bench):
     prepared = bench.digits()
     with bench.open("reset-at-node:3") as session:
-        with pytest.raises(BoardError, match=r"(?i)restart|reset") as caught:
+        with pytest.raises(BoardRestartedError) as caught:
             session.run(RunRequest(prepared.data), deadline_s=DEADLINE_S)
+        assert caught.value.reason == "brownout, BROWNOUT_RST"
         assert "bench" in str(caught.value)
 
 
@@ -55,11 +57,16 @@ def test_a_board_that_resets_once_is_recovered_and_the_log_says_so(bench):
     assert run.model_sha256 == prepared.model_sha256
 
 
-def test_a_board_that_panics_is_named_a_restart(bench):
+def test_a_board_that_panics_is_named_with_the_panic_and_not_with_the_reset_after_it(bench):
     prepared = bench.digits()
-    restarted = pytest.raises(BoardError, match="restarted during the run")
-    with bench.open("panic-at-node:2") as session, restarted:
-        session.run(RunRequest(prepared.data), deadline_s=DEADLINE_S)
+    with bench.open("panic-at-node:2") as session:
+        with pytest.raises(BoardRestartedError) as caught:
+            session.run(RunRequest(prepared.data), deadline_s=DEADLINE_S)
+    error = caught.value
+    assert error.reason == "panic: LoadProhibited at 0x4200c1a6, address 0x00000004, core 0"
+    assert error.backtrace[0] == "0x4200c1a3"
+    assert "RTC_SW_CPU_RST" not in str(error)
+    assert "bench" in str(error)
 
 
 def test_a_board_that_hangs_is_a_deadline_error(bench):
