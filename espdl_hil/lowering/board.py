@@ -14,6 +14,7 @@ from espdl_hil.ir.operator import Move
 from espdl_hil.ir.types import DType, QuantParams
 from espdl_hil.lowering.axes import Perm, stored_shape
 from espdl_hil.lowering.linear import linear_node
+from espdl_hil.ops._stored import UNPACKED
 from espdl_hil.ops.transpose import Transpose
 
 _QUANT_TYPES = {8: "S8", 16: "S16", None: "F32"}
@@ -72,6 +73,8 @@ class Board:
         """Enter a parameter; its name, changed where another tensor has it."""
         if tensor.name in self.parameters or tensor.name in self.values:
             tensor = replace(tensor, name=self.free(tensor.name))
+        if not tensor.doc:
+            tensor = replace(tensor, doc=UNPACKED)
         self.parameters[tensor.name] = tensor
         return tensor.name
 
@@ -80,6 +83,26 @@ class Board:
         name = self.free(tensor.name)
         self.tables[name] = replace(tensor, name=name)
         return name
+
+    def rename(self, old: str, new: str) -> None:
+        """Call the value ``old``, which some node gives, ``new`` everywhere."""
+
+        def called(names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(new if name == old else name for name in names)
+
+        self.nodes = [
+            replace(node, inputs=called(node.inputs), outputs=called(node.outputs))
+            for node in self.nodes
+        ]
+        self.values = {
+            new if name == old else name: replace(info, name=new) if name == old else info
+            for name, info in self.values.items()
+        }
+        self.quants[new] = self.quants.pop(old)
+        self._variants = {
+            (new if name == old else name, form): new if result == old else result
+            for (name, form), result in self._variants.items()
+        }
 
     def converted(self, name: str, quant: QuantParams | None) -> str:
         """``name`` with another quantization; equal requests share one node.

@@ -33,8 +33,8 @@ def linear_node(
         kind, scale = RequantizeLinear.op_type, 2.0 ** (want.exponent - have.exponent)
         width = want.dtype
     parameters = (
-        Tensor.of(f"{result}/scale", np.array([scale], dtype=np.float32)),
-        Tensor.of(f"{result}/zero", np.zeros(1, dtype=width.numpy)),
+        Tensor.of(f"{result}/scale", np.array(scale, dtype=np.float32)),
+        Tensor.of(f"{result}/zero", np.zeros((), dtype=width.numpy)),
     )
     quant_type = "F32" if want is None else {DType.INT8: "S8", DType.INT16: "S16"}[width]
     node = LoweredNode(

@@ -127,6 +127,13 @@ class _Walk:
         rank_out = len(types[node.outputs[0]].shape)
         activations = self._activations(node)
         given = self._perm(activations[0]) if activations else None
+        if isinstance(node.op, Transpose) and given is not None:
+            # From the stored order at once: what stands in front of it is not restored first.
+            return (
+                Transpose(transposition(given, _axes(node.op, rank_in))),
+                given,
+                identity(rank_in),
+            )
         match node.op.traits.layout:
             case LayoutRule.CHANNELS_LAST:
                 return node.op, channels_last(rank_in), channels_last(rank_out)
@@ -159,6 +166,8 @@ class _Walk:
     def place(self, node: Node) -> None:
         """Write ``node`` and whatever its inputs need first."""
         if isinstance(node.op, Transpose) and self._relabelled(node, node.op):
+            return
+        if isinstance(node.op, Transpose) and self._renamed(node, node.op):
             return
         op, wanted, given = self._orders(node)
         perm = self._perm(node.inputs[0])
@@ -231,8 +240,32 @@ class _Walk:
         if given not in self.stored:
             self._place(given, identity(rank))
         found = self.stored[given]
-        axes = tuple(axis % rank for axis in op.perm) or identity(rank)[::-1]
+        axes = _axes(op, rank)
         self.stored[result] = _Stored(found.name, tuple(axes.index(axis) for axis in found.perm))
+        return True
+
+    def _renamed(self, node: Node, op: Transpose) -> bool:
+        """Give the result's name to the value it is the stored form of, unless that leaves too.
+
+        Before: ``t = MaxPool(x)``, ``y = Transpose(t)`` to the order that t is stored in anyway;
+        after: ``y = MaxPool(x)``.
+        """
+        value, result = node.inputs[0], node.outputs[0]
+        found = self.stored.get(value)
+        values = self.model.values
+        if (
+            found is None
+            or found.perm != _axes(op, len(found.perm))
+            or found.name in {*self.model.graph.inputs, *self.model.graph.outputs}
+            or self.model.edges.get((node.name, 0), values.get(value)) != values.get(result)
+            or self.board.quants[found.name] != values.get(result)
+        ):
+            return False
+        self.board.rename(found.name, result)
+        for known, place in self.stored.items():
+            if place.name == found.name:
+                self.stored[known] = _Stored(result, place.perm)
+        self.stored[result] = _Stored(result, identity(len(found.perm)))
         return True
 
     def _input(self, node: Node, index: int, value: str, perm: Perm) -> Site:
@@ -327,6 +360,11 @@ def _reshaped(site: LoweringSite) -> LoweredOperator:
     shape = np.array(site.outputs[0].shape, dtype=np.int64)
     tensor = Tensor.of(f"{site.node}/shape", shape)
     return LoweredOperator(Reshape.op_type, {"allowzero": Attribute.of(0)}, {1: tensor})
+
+
+def _axes(op: Transpose, rank: int) -> Perm:
+    """The ONNX axis of the input that each axis of the result is."""
+    return tuple(axis % rank for axis in op.perm) or identity(rank)[::-1]
 
 
 def _single(attribute: Attribute) -> Attribute:

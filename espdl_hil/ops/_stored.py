@@ -18,7 +18,8 @@ from espdl_hil.ir.types import Array, Floats, Ints, QuantParams
 from espdl_hil.numerics import quantize
 from espdl_hil.targets import Rounding, Target
 
-_UNPACKED = "layout ==> UNK"
+UNPACKED = "layout ==> UNK"
+"""How files say that a parameter's elements lie as its ``dims`` order them."""
 
 
 def quantized(array: Array, quant: QuantParams, rounding: Rounding) -> Ints:
@@ -48,7 +49,7 @@ def stored_constant(site: Site, target: Target) -> Tensor:
     if site.quant is not None:
         array = quantized(array, site.quant, target.rounding)
         exponents = site.quant.exponents
-    return Tensor.of(site.name, array.transpose(site.perm), exponents=exponents, doc=_UNPACKED)
+    return Tensor.of(site.name, array.transpose(site.perm), exponents=exponents, doc=UNPACKED)
 
 
 def weighted(site: LoweringSite) -> tuple[Site, Site]:
@@ -112,7 +113,7 @@ def stored_bias(site: LoweringSite) -> Tensor:
         bias.name,
         clipped.astype(bias.quant.dtype.numpy),
         exponents=bias.quant.exponents,
-        doc=_UNPACKED,
+        doc=UNPACKED,
     )
 
 

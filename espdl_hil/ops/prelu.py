@@ -82,11 +82,11 @@ class PRelu(Operator):
         if single and site.bits != 8:
             leaky = LeakyRelu(alpha=float(slopes.constant.ravel()[0]))
             return LoweredOperator(leaky.op_type, leaky.to_attributes(), {1: None})
-        count = 1 if single else x.shape[1]
-        spread = np.broadcast_to(slopes.constant.ravel(), (count,)).reshape(-1, 1, 1)
+        # The kernel takes [C, 1, 1]; beside a table one slope is never read and stays as it is.
+        shaped = slopes.constant if single else slopes.constant.reshape(-1, 1, 1)
         tensor = Tensor.of(
             slopes.name,
-            quantized(spread, slopes.quant, site.target.rounding),
+            quantized(shaped, slopes.quant, site.target.rounding),
             exponents=slopes.quant.exponents,
         )
         if not single:
