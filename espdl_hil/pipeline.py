@@ -11,6 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Union
 
 from espdl_hil import espdl
+from espdl_hil.analysis import (
+    Finding,
+    Relieved,
+    Severity,
+    findings_of,
+    preflight,
+    refuse_errors,
+    relieve,
+    worst_first,
+)
 from espdl_hil.calibration.collect import collect
 from espdl_hil.calibration.samples import Samples
 from espdl_hil.errors import ConfigError, ModelError, UnsupportedModelError
@@ -18,8 +28,13 @@ from espdl_hil.ir.graph import Graph, QuantModel
 from espdl_hil.ir.lowered import LoweredModel, Tensor
 from espdl_hil.ir.types import Array
 from espdl_hil.lowering import check, lower, to_stored
-from espdl_hil.passes import simplify
-from espdl_hil.quantizer import QuantizeConfig, assign, calibrated_values
+from espdl_hil.passes import adapt, simplify
+from espdl_hil.quantizer import (
+    AccumulatorHeadroom,
+    QuantizeConfig,
+    assign,
+    calibrated_values,
+)
 from espdl_hil.results.quality import OutputQuality, output_quality
 from espdl_hil.simulator import Simulator
 from espdl_hil.targets import TARGETS, Target, target_named
@@ -44,6 +59,9 @@ class Quantized:
         config: what was asked for.
         calibration: how many samples, and whether they were random.
         quality: of each graph output; empty where none was asked for.
+        relieved: what layers gave up so that no accumulator overflows.
+        unrelieved: ``quality`` as it were had they not; empty where nothing was given up.
+        findings: what a look at the model found, besides what stops it: nothing here does.
     """
 
     model: LoweredModel
@@ -51,6 +69,9 @@ class Quantized:
     config: QuantizeConfig
     calibration: str
     quality: tuple[OutputQuality, ...]
+    relieved: Relieved
+    unrelieved: tuple[OutputQuality, ...]
+    findings: tuple[Finding, ...]
 
 
 Progress = Callable[[str, int, int], None]
@@ -78,7 +99,8 @@ def quantize(
 
     Raises:
         ConfigError: no calibration data and no random samples asked for; a package is missing.
-        ModelError: the model or the data is not what we support; all findings at once.
+        ModelError: the model or the data is not what we support; all findings at once, before any
+            sample is run. Or layers for which no exponents keep every input from overflowing.
     """
     try:
         from espdl_hil.frontend.evaluate import FloatModel
@@ -95,10 +117,10 @@ def quantize(
             hint="give arrays of real inputs, or ask for random ones by name",
         )
     progress("import", 0, 1)
-    graph, refused = read_graph(source)
-    findings = (*refused, *check(graph, config.target, config.bits))
-    if findings:
-        raise UnsupportedModelError(findings)
+    graph, refused = read_graph(source, config.bits)
+    errors = (*refused, *check(graph, config.target, config.bits))
+    if errors:
+        raise UnsupportedModelError(errors)
     if calibration is None:
         samples = Samples.random(graph, config.random_samples, config.seed)
         described = f"{samples.count} random samples (seed {config.seed}): not for a shipped model"
@@ -113,21 +135,63 @@ def quantize(
         histogram=config.observer.needs_histogram,
         progress=lambda done: progress("calibrate", done, samples.count),
     )
+    relieved = relieve(
+        graph,
+        ranges,
+        config,
+        range(samples.count),
+        samples.sample,
+        lambda done, total: progress("headroom", done, total),
+    )
     progress("lower", 0, 1)
-    quant = assign(graph, ranges, config)
-    bare = lower(quant, config.target, {"calibration": described})
+    noted = {"calibration": described}
+    if relieved.mode is AccumulatorHeadroom.ANY_INPUT and relieved.stuck:
+        raise UnsupportedModelError(relieved.stuck)
+    if relieved.mode is not AccumulatorHeadroom.OFF:
+        noted["accumulator_headroom"] = relieved.mode.value
+    bare = lower(relieved.quant, config.target, noted)
+    findings = _looked_at(bare, relieved, config.target)
     simulator = Simulator(bare, config.target)
-    first = samples.sample(0)
-    model = with_test_vectors(bare, config.target, simulator, first)
+    model = with_test_vectors(bare, config.target, simulator, samples.sample(0))
     quality: tuple[OutputQuality, ...] = ()
+    unrelieved: tuple[OutputQuality, ...] = ()
     if compare:
-        compared = (samples.sample(index) for index in range(min(compare, samples.count)))
-        quality = output_quality(simulator, FloatModel(graph).run, compared)
-    return Quantized(model, quant, config, described, quality)
+        float_model = FloatModel(graph)
+        compared = [samples.sample(index) for index in range(min(compare, samples.count))]
+        quality = output_quality(simulator, float_model.run, compared)
+        if relieved.reliefs:
+            without = lower(assign(graph, ranges, config), config.target)
+            other = Simulator(without, config.target)
+            unrelieved = output_quality(other, float_model.run, compared)
+    return Quantized(
+        model=model,
+        quant=relieved.quant,
+        config=config,
+        calibration=described,
+        quality=quality,
+        relieved=relieved,
+        unrelieved=unrelieved,
+        findings=findings,
+    )
 
 
-def read_graph(source: Path | bytes) -> tuple[Graph, tuple[ModelError, ...]]:
+def _looked_at(model: LoweredModel, relieved: Relieved, target: Target) -> tuple[Finding, ...]:
+    """What a preflight of the new file finds; raises what stops it."""
+    unseen = relieved.mode is AccumulatorHeadroom.OFF
+    findings = preflight(model, target, overflow=unseen)
+    refuse_errors(findings)
+    stuck = findings_of(relieved.stuck)
+    return worst_first((*(replace(one, severity=Severity.WARNING) for one in stuck), *findings))
+
+
+def read_graph(
+    source: Path | bytes, bits: int | None = None
+) -> tuple[Graph, tuple[ModelError, ...]]:
     """An ONNX model, cleaned and simplified, and why parts of it cannot be taken.
+
+    Args:
+        source: path of the ``.onnx`` file, or its bytes.
+        bits: width whose kernels the graph shall fit; ``None`` leaves it as both can be made of it.
 
     Raises:
         ConfigError: the quantizing packages are not installed.
@@ -138,7 +202,8 @@ def read_graph(source: Path | bytes) -> tuple[Graph, tuple[ModelError, ...]]:
     except ImportError as error:
         raise _not_installed(error) from error
     graph, refused = read_onnx(source)
-    return simplify(graph), refused
+    simple = simplify(graph)
+    return simple if bits is None else adapt(simple, bits), refused
 
 
 def _not_installed(error: ImportError) -> ConfigError:

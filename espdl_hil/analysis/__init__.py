@@ -3,15 +3,21 @@
 from espdl_hil.analysis.findings import Finding, Severity
 from espdl_hil.analysis.headroom import LayerHeadroom, headroom
 from espdl_hil.analysis.memory import MemoryEstimate, estimate_memory
-from espdl_hil.analysis.preflight import findings_of, preflight
+from espdl_hil.analysis.preflight import findings_of, preflight, refuse_errors, worst_first
+from espdl_hil.analysis.relief import Relief, Relieved, relieve
 
 __all__ = [
     "Finding",
     "LayerHeadroom",
     "MemoryEstimate",
+    "Relief",
+    "Relieved",
     "Severity",
     "estimate_memory",
     "findings_of",
     "headroom",
     "preflight",
+    "refuse_errors",
+    "relieve",
+    "worst_first",
 ]

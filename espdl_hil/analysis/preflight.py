@@ -12,7 +12,7 @@ from espdl_hil.analysis.chips import CHIP_MEMORY
 from espdl_hil.analysis.findings import Finding, Severity
 from espdl_hil.analysis.memory import MemoryEstimate, estimate_memory
 from espdl_hil.analysis.rehearsal import Rehearsal
-from espdl_hil.analysis.rules import RULES
+from espdl_hil.analysis.rules import RULES, saturation
 from espdl_hil.errors import ModelError, UnsupportedModelError, UnsupportedOperatorError
 from espdl_hil.ir.graph import Graph
 from espdl_hil.ir.lowered import LoweredModel
@@ -20,23 +20,68 @@ from espdl_hil.lowering import check
 from espdl_hil.targets import Target
 
 
-def preflight(model: LoweredModel | Graph, target: Target, bits: int = 8) -> tuple[Finding, ...]:
+def preflight(
+    model: LoweredModel | Graph, target: Target, bits: int = 8, *, overflow: bool = True
+) -> tuple[Finding, ...]:
     """All findings on a model, the worst first.
 
     Args:
         model: lowered (any ``.espdl`` file); or a float graph that is to be quantized.
         target: whose kernels, layouts and memory.
         bits: 8 or 16, of a graph's quantization; a lowered model has its own.
+        overflow: whether to warn of accumulators that some input may overflow; no, where somebody
+            has seen to it.
     """
     if isinstance(model, Graph):
         found = [*findings_of(check(model, target, bits))]
+        found += _other_widths(model, target, bits, refused=bool(found))
     else:
         rehearsal = Rehearsal(model, target)
         rehearsal.run()
-        found = [finding for rule in RULES for finding in rule(rehearsal)]
+        rules = [rule for rule in RULES if overflow or rule is not saturation]
+        found = [finding for rule in rules for finding in rule(rehearsal)]
     found += _memory(estimate_memory(model, bits), target)
+    return worst_first(found)
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings by severity, otherwise in the order given."""
     order = list(Severity)
-    return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
+    return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
+
+
+def refuse_errors(findings: Iterable[Finding]) -> None:
+    """Stop where something stops the model.
+
+    Raises:
+        UnsupportedModelError: the errors among ``findings``, all at once.
+    """
+    errors = [
+        ModelError(
+            f"{finding.op_type}: {finding.what}" if finding.op_type else finding.what,
+            node=finding.node,
+            hint=finding.hint,
+        )
+        for finding in findings
+        if finding.severity is Severity.ERROR
+    ]
+    if errors:
+        raise UnsupportedModelError(errors)
+
+
+def _other_widths(graph: Graph, target: Target, bits: int, *, refused: bool) -> Iterator[Finding]:
+    """Whether the whole model is supported with other integers than those asked for."""
+    for other in target.mac:
+        if other == bits:
+            continue
+        errors = check(graph, target, other)
+        if refused and not errors:
+            yield Finding(Severity.NOTE, f"with {other} bits, the whole model is supported")
+        elif errors and not refused:
+            nodes = ", ".join(sorted({error.node for error in errors if error.node}))
+            yield Finding(
+                Severity.NOTE, f"with {other} bits, {len(errors)} finding(s) would stop it: {nodes}"
+            )
 
 
 def findings_of(errors: Iterable[ModelError]) -> tuple[Finding, ...]:

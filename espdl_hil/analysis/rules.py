@@ -217,14 +217,17 @@ def _exponentials(rehearsal: Rehearsal) -> Iterator[Finding]:
             )
 
 
-def _saturation(rehearsal: Rehearsal) -> Iterator[Finding]:
+def saturation(rehearsal: Rehearsal) -> Iterator[Finding]:
     """Layers whose partial sums may leave their accumulator."""
     for row in headroom_of(rehearsal):
         if row.at_risk:
             yield Finding(Severity.WARNING, _risk(row), row.node, row.op_type, _RISK_HINT)
 
 
-_RISK_HINT = "look at what calibration samples reach (--calib), or raise the weights' exponent"
+_RISK_HINT = (
+    "look at what calibration samples reach (check --calib), or quantize with "
+    "--accumulator-headroom any-input"
+)
 
 
 def _risk(row: LayerHeadroom) -> str:
@@ -306,7 +309,7 @@ RULES: Sequence[Rule] = (
     _neighbours,
     _biases,
     _exponentials,
-    _saturation,
+    saturation,
     _speed,
 )
 """Every rule, in the order in which findings of one severity are told."""

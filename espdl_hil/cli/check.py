@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from espdl_hil.analysis import Finding, LayerHeadroom, Severity
+from espdl_hil.analysis import LayerHeadroom, Severity
 from espdl_hil.cli._arrays import read_arrays
+from espdl_hil.cli._findings import print_findings, printable
 from espdl_hil.errors import ConfigError
 from espdl_hil.inspection import Inspection, inspect_model
 
@@ -24,7 +25,6 @@ HELP = "say what stops a model on a target: operators, exponents, layouts, memor
 
 _EXIT_FINE = 0
 _EXIT_STOPPED = 3
-_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 _PIPE_WIDTH = 160
 _TIGHT_BITS = 2.0  # layers with more room are summed up in one line
 
@@ -104,7 +104,7 @@ def _print_report(path: Path, inspection: Inspection) -> None:
     counts = dict.fromkeys(Severity, 0)
     for finding in inspection.findings:
         counts[finding.severity] += 1
-        _print_finding(console, finding)
+    print_findings(console, inspection.findings)
     memory = inspection.memory
     peak = f" (at node {memory.peak_node})" if memory.peak_node else ""
     console.print(
@@ -119,16 +119,6 @@ def _print_report(path: Path, inspection: Inspection) -> None:
     console.print(
         f"{path}: {verdict} on {inspection.target.name}: {summary}", soft_wrap=True, markup=False
     )
-
-
-def _print_finding(console: Console, finding: Finding) -> None:
-    line = Text(finding.severity.value, style=_STYLES[finding.severity])
-    place = " ".join(part for part in (finding.op_type, finding.node) if part)
-    line.append(f" {_shown(place)}:" if place else ":", style="bold")
-    line.append(f" {_shown(finding.what)}", style="")
-    if finding.hint:
-        line.append(f"\n  hint: {_shown(finding.hint)}", style="dim")
-    console.print(line, soft_wrap=True)
 
 
 def _print_headroom(console: Console, rows: Sequence[LayerHeadroom]) -> None:
@@ -161,7 +151,7 @@ def _print_headroom(console: Console, rows: Sequence[LayerHeadroom]) -> None:
 def _cells(row: LayerHeadroom) -> tuple[str, ...]:
     seen = "" if row.bits_seen is None else f"{row.bits_seen:.1f} bits"
     return (
-        f"{row.op_type} {_shown(row.node)}" + (" (tail)" if row.tail else ""),
+        f"{row.op_type} {printable(row.node)}" + (" (tail)" if row.tail else ""),
         str(row.channels),
         f"{row.accumulator.bits} bit, {row.accumulator.overflow.value}s",
         f"{row.bits_free:.1f} bits",
@@ -173,8 +163,3 @@ def _cells(row: LayerHeadroom) -> tuple[str, ...]:
 
 def _kib(count: int) -> str:
     return f"{count / 1024:.1f} KiB"
-
-
-def _shown(text: str) -> str:
-    """Text from a file, without control characters that would reach the terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

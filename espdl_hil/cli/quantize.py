@@ -8,16 +8,25 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from typing_extensions import assert_never
 
 from espdl_hil import espdl, pipeline
+from espdl_hil.analysis import Severity
 from espdl_hil.calibration.observers import Observer
 from espdl_hil.cli._arrays import read_arrays
+from espdl_hil.cli._findings import print_findings
 from espdl_hil.errors import ConfigError
-from espdl_hil.quantizer import QuantizeConfig, WeightRange, quantization_document
+from espdl_hil.quantizer import (
+    AccumulatorHeadroom,
+    QuantizeConfig,
+    WeightRange,
+    quantization_document,
+)
 from espdl_hil.targets import target_named
 
 HELP = "quantize an ONNX model and write it as .espdl, .info and .json"
@@ -55,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how weight exponents are chosen (default: %(default)s)",
     )
     parser.add_argument(
+        "--accumulator-headroom",
+        choices=[mode.value for mode in AccumulatorHeadroom],
+        help="choose exponents so that no accumulator overflows for the calibration samples, or "
+        "for any input (default: calibration where accumulators are narrow, as the esp32s3's)",
+    )
+    parser.add_argument(
         "-o", "--output", type=Path, metavar="OUT.espdl", required=True, help="overwritten"
     )
 
@@ -76,6 +91,11 @@ def run(arguments: argparse.Namespace) -> int:
         weights=WeightRange(arguments.weights),
         random_samples=0 if arguments.calib else arguments.random_calib or _RANDOM_SAMPLES,
         seed=arguments.seed,
+        accumulator_headroom=(
+            AccumulatorHeadroom(arguments.accumulator_headroom)
+            if arguments.accumulator_headroom
+            else None
+        ),
     )
     if not arguments.calib:
         print(
@@ -90,24 +110,71 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.model, config, calibration, compare=_COMPARED_SAMPLES, progress=progress
         )
         progress("write", 0, 1)
-        document = quantization_document(result.model, config, result.calibration)
+        document = {
+            **quantization_document(result.model, config, result.calibration),
+            "accumulator_headroom": {
+                "mode": result.relieved.mode.value,
+                "samples": result.relieved.samples,
+                "reliefs": [asdict(relief) for relief in result.relieved.reliefs],
+                "stuck": [error.node for error in result.relieved.stuck],
+            },
+        }
+        notes = _headroom_lines(result)
         _write_together(
             {
                 output: espdl.write(result.model),
-                output.with_suffix(".info"): espdl.info_text(result.model).encode(),
+                output.with_suffix(".info"): espdl.info_text(result.model, notes=notes).encode(),
                 output.with_suffix(".json"): (json.dumps(document, indent=1) + "\n").encode(),
             }
         )
-    elapsed_s = time.perf_counter() - start
+    _print_summary(output, result, time.perf_counter() - start)
+    return 0
+
+
+def _print_summary(output: Path, result: pipeline.Quantized, elapsed_s: float) -> None:
+    config = result.config
+    told = [finding for finding in result.findings if finding.severity is not Severity.NOTE]
+    print_findings(Console(stderr=True, highlight=False), told)
     size_bytes = output.stat().st_size
     print(f"{output}: {size_bytes} bytes for {config.target.name}, int{config.bits}")
     print(f"calibrated with {result.calibration} ({config.observer.value}) in {elapsed_s:.1f} s")
+    for line in _headroom_lines(result):
+        print(line)
     for quality in result.quality:
         print(
             f"output {quality.output}: SQNR {quality.sqnr_db:.1f} dB"
             f" on {quality.samples} calibration sample(s)"
         )
-    return 0
+    notes = len(result.findings) - len(told)
+    if notes:
+        print(f"{notes} note(s) on speed and memory: espdl-hil check {output}")
+
+
+def _headroom_lines(result: pipeline.Quantized) -> list[str]:
+    """What was done against overflowing accumulators, and what it cost."""
+    relieved = result.relieved
+    match relieved.mode:
+        case AccumulatorHeadroom.OFF:
+            return []
+        case AccumulatorHeadroom.ANY_INPUT:
+            proof = "no input overflows, by bound"
+        case AccumulatorHeadroom.CALIBRATION if relieved.samples:
+            proof = f"of {relieved.samples} calibration sample(s), none overflows"
+        case AccumulatorHeadroom.CALIBRATION:
+            proof = "no input overflows, by bound"
+        case _:
+            assert_never(relieved.mode)
+    if relieved.stuck:
+        proof += f", but for {len(relieved.stuck)} layer(s)"
+    lines = [f"accumulators: {proof}; {len(relieved.reliefs)} layer(s) gave up precision"]
+    lines += [f"  {relief}" for relief in relieved.reliefs]
+    lines += [f"  overflows: {error.node}" for error in relieved.stuck]
+    for before, after in zip(result.unrelieved, result.quality, strict=False):
+        lines.append(
+            f"  output {after.output}: SQNR {before.sqnr_db:.1f} dB without, "
+            f"{after.sqnr_db:.1f} dB with"
+        )
+    return lines
 
 
 def _checked_output(output: Path, model: Path) -> Path:

@@ -24,13 +24,16 @@ _TEXT_LIMIT = 64
 DEFAULT_LIMIT = 1000
 
 
-def info_text(model: LoweredModel, *, limit: int | None = DEFAULT_LIMIT) -> str:
+def info_text(
+    model: LoweredModel, *, limit: int | None = DEFAULT_LIMIT, notes: Iterable[str] = ()
+) -> str:
     """The model as text.
 
     Args:
         model: as read, or as it will be written.
         limit: tensors with more elements show their first and last few; ``None`` shows all
             (seconds for a model of megabytes).
+        notes: lines about how the model was made, in a block of their own at the end.
     """
     blocks = [
         "\n".join(["model properties:", "metadata_props:", *_pairs(model)]),
@@ -40,6 +43,9 @@ def info_text(model: LoweredModel, *, limit: int | None = DEFAULT_LIMIT) -> str:
         _section("test inputs value", (_values(t, limit) for t in model.test_inputs)),
         _section("test outputs value", (_values(t, limit) for t in model.test_outputs)),
     ]
+    told = list(notes)
+    if told:
+        blocks.append(_section("notes", told))
     return "\n\n".join(blocks) + "\n"
 
 

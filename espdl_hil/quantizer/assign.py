@@ -274,7 +274,7 @@ class _Assignment:
                 )
                 return max(both)
         if constant:
-            return self._fitting(value)
+            return max(self._fitting(value), self._finest(node, index))
         if traits.multiplies and index == 1:
             return self._factor_exponent(node)
         return max(self.exponents[value], self._finest(node, index))
