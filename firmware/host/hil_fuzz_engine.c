@@ -5,21 +5,13 @@
  * byte outside the model and the arena is touched. The arena is small, so that a mutated shape
  * costs an error and not minutes.
  */
-#include <stdlib.h>
 #include <string.h>
 
+#include "hil_fuzz.h"
+#include "hil_fuzz_espdl.h"
 #include "hil_ref_engine.h"
 
 #define ARENA_SIZE ((size_t)256 << 10)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool invariant)
-{
-    if (!invariant) {
-        abort();
-    }
-}
 
 static void run_with(hil_kernels_t kernels, const char *target, const uint8_t *model, size_t size)
 {
@@ -33,13 +25,13 @@ static void run_with(hil_kernels_t kernels, const char *target, const uint8_t *m
     memset(arena, 0xa5, sizeof arena);
     hil_status_t status = engine.load(&engine, &config, model, size, &error);
     if (status != HIL_OK) {
-        check(error.status == status && error.what != NULL);
-        check(engine.node_count(&engine) == 0);
+        HIL_FUZZ_REQUIRE(error.status == status && error.what != NULL);
+        HIL_FUZZ_REQUIRE(engine.node_count(&engine) == 0);
         return;
     }
     if (engine.use_test_inputs(&engine) == HIL_OK || engine.input_count(&engine) != 0) {
         status = engine.run(&engine, 1, NULL, &error);
-        check(status == HIL_OK || (error.status == status && error.what != NULL));
+        HIL_FUZZ_REQUIRE(status == HIL_OK || (error.status == status && error.what != NULL));
     }
     engine.unload(&engine);
 }
@@ -50,4 +42,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run_with(HIL_KERNELS_S3, "esp32s3", data, size);
     run_with(HIL_KERNELS_P4, "esp32p4", data, size);
     return 0;
+}
+
+/* Mostly fields of the graph, so that many changed files still load and run. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned int seed)
+{
+    uint64_t dice = hil_fuzz_dice(seed);
+    bool changed = false;
+    if (hil_fuzz_below(&dice, 8) != 0) {
+        for (size_t count = 1 + hil_fuzz_below(&dice, 3); count > 0; count--) {
+            changed = hil_fuzz_espdl_mutate(data, size, &dice) || changed;
+        }
+    }
+    return changed ? size : LLVMFuzzerMutate(data, size, capacity);
 }
