@@ -9,6 +9,14 @@ from enum import Enum
 from espdl_hil.ir.types import Array, DType
 
 
+class LatencyUnit(Enum):
+    """What a board's latencies count."""
+
+    MICROSECONDS = "us"
+    INSTRUCTIONS = "instructions"
+    """Of an emulated CPU, each counted as a nanosecond: reproducible, and no time of any chip."""
+
+
 class Engine(Enum):
     """What executes the model on the board."""
 
@@ -33,6 +41,8 @@ class BoardIdentity:
         cached_models: SHA-256 of models in the store, hexadecimal.
         memory: total and free bytes by region at rest.
         reset_reason: why the board last booted.
+        latency_unit: what its latencies count.
+        facts: what they stand on, in the board's words: clocks, caches, versions; for this boot.
     """
 
     target: str
@@ -47,6 +57,8 @@ class BoardIdentity:
     cached_models: tuple[str, ...]
     memory: tuple[MemoryRegion, ...]
     reset_reason: str
+    latency_unit: LatencyUnit = LatencyUnit.MICROSECONDS
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,9 @@ class MemoryRegion:
 class RunRequest:
     """One model on one input set.
 
+    Every inference starts with fresh streaming caches, each warm-up and each repetition too,
+    unless ``keep_state`` says otherwise.
+
     Attributes:
         model: the complete ``.espdl`` file.
         inputs: integers by input name, in stored layout and dtype; empty takes the file's own
@@ -73,6 +88,9 @@ class RunRequest:
         warmup: runs before measuring.
         cores: 1 or 2.
         digests: bring back the digest of every node output.
+        keep_state: go on where the run before left off: the next step of a stream. Such a run has
+            no warm-up and one repetition, and the run before must have been of the same model on
+            the same engine.
     """
 
     model: bytes
@@ -83,6 +101,7 @@ class RunRequest:
     warmup: int = 0
     cores: int = 1
     digests: bool = True
+    keep_state: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +153,8 @@ class RunResult:
         model_sha256: hash of the model bytes that the board executed, hexadecimal.
         link: line usage of this request.
         log: text lines that the board logged meanwhile.
+        cycles: of the CPU in the last measured run; ``None`` where the board counts none.
+        temperature_c: of the die after the run; ``None`` without a sensor.
     """
 
     outputs: Mapping[str, Array]
@@ -145,3 +166,5 @@ class RunResult:
     model_sha256: str
     link: LinkUsage
     log: tuple[str, ...] = ()
+    cycles: int | None = None
+    temperature_c: float | None = None

@@ -80,6 +80,7 @@ class SuiteModel:
         targets: the model runs on boards of these targets; empty for every target.
         calibration: ``None`` for ``.espdl``, or for labelled random calibration.
         evaluation: ``None`` where only integers are compared.
+        sequence: the input sets are steps of one stream, in order; else each is its own.
         vectors: number of seeded random input sets.
         seed: of these.
         warmup: runs before measuring.
@@ -94,6 +95,7 @@ class SuiteModel:
     targets: tuple[str, ...]
     calibration: CalibrationData | None
     evaluation: EvaluationData | None
+    sequence: bool
     vectors: int
     seed: int
     warmup: int
@@ -162,6 +164,7 @@ def _model(name: str, section: Section, seed: int) -> SuiteModel:
         targets=tuple(target_named(target).name for target in targets),
         calibration=_calibration(section) if "calibration" in section else None,
         evaluation=_evaluation(section.section("evaluation")) if "evaluation" in section else None,
+        sequence=section.flag("sequence", False),
         vectors=section.integer("vectors", 2, low=0),
         seed=section.integer("seed", seed, low=0),
         warmup=section.integer("warmup", 0, low=0),

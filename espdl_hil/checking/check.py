@@ -13,12 +13,14 @@ from pathlib import Path
 from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.session import BoardSession
 from espdl_hil.checking.cache import ModelCache
+from espdl_hil.checking.following import Follower
 from espdl_hil.checking.prepare import PreparedModel, prepare, take
 from espdl_hil.checking.vectors import Vector
-from espdl_hil.errors import BoardError
+from espdl_hil.errors import BoardError, StreamLostError
+from espdl_hil.ir.freedom import Rule
 from espdl_hil.ir.types import Array, Floats
 from espdl_hil.lowering import to_real
-from espdl_hil.results.judge import Verdict, judge, with_captured, without_capture
+from espdl_hil.results.judge import Allowance, Verdict, with_captured, without_capture
 from espdl_hil.results.records import (
     AccuracyRecord,
     BudgetRecord,
@@ -26,6 +28,7 @@ from espdl_hil.results.records import (
     DifferenceRecord,
     MemoryRecord,
     NodeRecord,
+    OpenNodeRecord,
 )
 from espdl_hil.runs import RunRequest, RunResult
 from espdl_hil.suite import SuiteModel
@@ -60,9 +63,10 @@ class Checker:
         *,
         inputs: Mapping[str, Array] | None = None,
         vectors: int = 2,
+        sequence: bool = False,
     ) -> PreparedModel:
-        """An ``.espdl`` file as it is; see ``prepare.take`` for errors."""
-        return take(path, target, inputs, vectors)
+        """An ``.espdl`` file as it is; see ``prepare.take`` for arguments and errors."""
+        return take(path, target, inputs, vectors, sequence=sequence)
 
     def check(self, prepared: PreparedModel, board: Board, session: BoardSession) -> CheckRecord:
         """Run every input set and judge it; the first difference is fetched element by element.
@@ -72,10 +76,11 @@ class Checker:
             ModelError: the simulator refuses the model or an input.
         """
         start = self._clock()
-        walk = _Walk(prepared, session)
+        walk = _Walk(prepared, session, Follower(prepared.model, prepared.simulator))
         for vector in prepared.vectors:
             walk.visit(vector)
         if prepared.evaluation is not None:
+            walk.begin_stream()
             for vector in prepared.evaluation.samples.vectors:
                 walk.visit(vector, scored=True)
         return _record(walk, board, self._clock() - start)
@@ -87,6 +92,9 @@ class _Walk:
 
     prepared: PreparedModel
     session: BoardSession
+    follower: Follower
+    rules: Mapping[str, Rule] | None = None
+    allowances: tuple[Allowance, ...] = ()
     first_run: RunResult | None = None
     first_difference: Verdict | None = None
     vectors: int = 0
@@ -99,44 +107,85 @@ class _Walk:
     uploaded: bool = False
     simulated: list[Floats] = field(default_factory=list)
     measured: list[Floats] = field(default_factory=list)
+    steps: list[Vector] = field(default_factory=list)  # of the stream in hand, already visited
+
+    def begin_stream(self) -> None:
+        """Let the next input set start from a fresh state."""
+        self.steps.clear()
 
     def visit(self, vector: Vector, *, scored: bool = False) -> None:
         """Run one input set, judge it, and keep its first output where it is to be scored."""
         prepared = self.prepared
-        prepared.simulator.reset()
-        expected = prepared.simulator.run(vector.inputs, keep="all")
+        if not self.steps:
+            prepared.simulator.reset()
+        simulated = self.follower.simulate(vector.inputs)
         first = self.first_run is None
-        run = self._run(
+        run = self._step(
             vector,
             warmup=prepared.warmup if first else 0,
             repeat=prepared.repeat if first else 1,
         )
         if self.first_run is None:
             self.first_run = run
-        verdict = judge(prepared.model, expected, run, vector=vector.name)
+        verdict = self.follower.verdict(
+            run,
+            self._rules(run),
+            lambda names: self._replay(vector, capture=names).captured,
+            vector=vector.name,
+        )
+        self.allowances += verdict.allowances
         self.vectors += 1
         self.equal += verdict.equal
         self.nodes = max(self.nodes, verdict.nodes)
         self.max_lsb = max(self.max_lsb, verdict.max_lsb)
         if not verdict.equal and self.first_difference is None:
-            self.first_difference = self._detailed(verdict, vector, expected)
+            self.first_difference = self._detailed(verdict, vector)
         if scored:
             output = prepared.model.outputs[0]
-            self.simulated.append(to_real(prepared.model, output, expected[output]))
+            self.simulated.append(to_real(prepared.model, output, simulated[output]))
             self.measured.append(to_real(prepared.model, output, run.outputs[output]))
+        if prepared.sequence:
+            self.steps.append(vector)
 
-    def _detailed(self, verdict: Verdict, vector: Vector, expected: Mapping[str, Array]) -> Verdict:
+    def _rules(self, run: RunResult) -> Mapping[str, Rule]:
+        """What may differ on the engine that answered."""
+        if self.rules is None:
+            self.rules = self.prepared.simulator.rules(run.board.engines[0])
+        return self.rules
+
+    def _detailed(self, verdict: Verdict, vector: Vector) -> Verdict:
         """The verdict with the elements of its first differing node, from a second run."""
         if verdict.first is None:
             return verdict
         try:
-            run = self._run(vector, capture=(verdict.first.value,))
+            run = self._replay(vector, capture=(verdict.first.value,))
         except BoardError as error:
             return without_capture(verdict, str(error))
-        return with_captured(verdict, expected, run.captured)
+        return with_captured(verdict, self.follower.expected, run.captured, self.rules or {})
+
+    def _step(self, vector: Vector, *, warmup: int, repeat: int) -> RunResult:
+        """Run the next input set; a stream that the board forgot is played to it again."""
+        if not self.steps:
+            return self._run(vector, warmup=warmup, repeat=repeat)
+        try:
+            return self._run(vector, keep_state=True)
+        except StreamLostError:
+            return self._replay(vector)
+
+    def _replay(self, vector: Vector, *, capture: tuple[str, ...] = ()) -> RunResult:
+        """Run the stream from its first step to ``vector``, which leaves the board after it."""
+        for index, step in enumerate(self.steps):
+            self._run(step, keep_state=index > 0)
+        return self._run(vector, capture=capture, keep_state=bool(self.steps))
 
     def _run(
-        self, vector: Vector, *, capture: tuple[str, ...] = (), warmup: int = 0, repeat: int = 1
+        self,
+        vector: Vector,
+        *,
+        capture: tuple[str, ...] = (),
+        warmup: int = 0,
+        repeat: int = 1,
+        keep_state: bool = False,
     ) -> RunResult:
         request = RunRequest(
             model=self.prepared.data,
@@ -144,6 +193,7 @@ class _Walk:
             capture=capture,
             warmup=warmup,
             repeat=repeat,
+            keep_state=keep_state,
         )
         run = self.session.run(request, deadline_s=RUN_DEADLINE_S)
         self.bytes_up += run.link.bytes_up
@@ -204,6 +254,14 @@ def _record(walk: _Walk, board: Board, seconds: float) -> CheckRecord:
         accuracy=accuracy,
         budgets=_budgets(prepared, accuracy, run, identity.virtual),
         latency_us=run.latency_us,
+        latency_unit=identity.latency_unit.value,
+        cycles=run.cycles,
+        temperature_c=run.temperature_c,
+        chip_revision=identity.chip_revision,
+        reset_reason=identity.reset_reason,
+        facts=identity.facts,
+        sequence=prepared.sequence,
+        open_nodes=_open_nodes(walk),
         node_latencies=tuple(
             NodeRecord(row.node, row.op_type, row.latency_us) for row in run.nodes if row.latency_us
         ),
@@ -225,6 +283,29 @@ def _record(walk: _Walk, board: Board, seconds: float) -> CheckRecord:
         firmware_version=identity.firmware_version,
         seed=prepared.seed,
         seconds=seconds,
+    )
+
+
+def _open_nodes(walk: _Walk) -> tuple[OpenNodeRecord, ...]:
+    seen: dict[str, list[Allowance]] = {}
+    for allowance in walk.allowances:
+        seen.setdefault(allowance.comparison.value, []).append(allowance)
+    rules = walk.rules or {}
+    return tuple(
+        OpenNodeRecord(
+            node=node.name,
+            op_type=node.op_type,
+            value=value,
+            steps=rules[value].steps,
+            relative=rules[value].relative,
+            why=rules[value].why,
+            source=rules[value].source,
+            vectors=len(seen.get(value, ())),
+            largest=max((item.comparison.max_error for item in seen.get(value, ())), default=0.0),
+        )
+        for node in walk.prepared.model.nodes
+        for value in node.outputs
+        if value in rules
     )
 
 

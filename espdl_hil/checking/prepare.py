@@ -63,6 +63,7 @@ class PreparedModel:
         source_sha256: of the file that the suite names.
         vectors: input sets besides the evaluation samples.
         seed: of the random ones.
+        sequence: ``vectors`` are steps of one stream, and so are the evaluation samples.
         evaluation: ``None`` without evaluation data.
         budgets: promises.
         warmup: runs before measuring.
@@ -78,6 +79,7 @@ class PreparedModel:
     source_sha256: str
     vectors: tuple[Vector, ...]
     seed: int = 0
+    sequence: bool = False
     evaluation: Evaluation | None = None
     budgets: Budgets = field(default_factory=Budgets)
     warmup: int = 0
@@ -117,6 +119,7 @@ def prepare(entry: SuiteModel, target: Target, cache: ModelCache) -> PreparedMod
         source_sha256=hashlib.sha256(source).hexdigest(),
         vectors=own_vectors(model) + random_vectors(model, entry.vectors, entry.seed),
         seed=entry.seed,
+        sequence=entry.sequence,
         evaluation=evaluation,
         budgets=entry.budgets,
         warmup=entry.warmup,
@@ -125,9 +128,17 @@ def prepare(entry: SuiteModel, target: Target, cache: ModelCache) -> PreparedMod
 
 
 def take(
-    path: Path, target: Target, inputs: Mapping[str, Array] | None, vectors: int, seed: int = 0
+    path: Path,
+    target: Target,
+    inputs: Mapping[str, Array] | None,
+    vectors: int,
+    seed: int = 0,
+    *,
+    sequence: bool = False,
 ) -> PreparedModel:
-    """An ``.espdl`` file as it is, with its own, ``vectors`` random and the given inputs.
+    """An ``.espdl`` file as it is, with the given, its own and ``vectors`` random inputs.
+
+    With ``sequence``, these are the steps of one stream, in that order.
 
     Raises:
         ConfigError: the file is for another target.
@@ -147,6 +158,7 @@ def take(
         source_sha256=hashlib.sha256(data).hexdigest(),
         vectors=given + own_vectors(model) + random_vectors(model, vectors, seed),
         seed=seed,
+        sequence=sequence,
     )
 
 

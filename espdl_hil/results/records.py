@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import statistics
 import types
 import typing
@@ -19,7 +20,7 @@ from typing import Any, TypeVar, cast
 
 from espdl_hil.errors import ConfigError
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of ``results.json``; a reader refuses other versions."""
 
 _R = TypeVar("_R")
@@ -104,6 +105,33 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenNodeRecord:
+    """A node output whose last bit ESP-DL's source leaves to the chip's compiler.
+
+    Attributes:
+        node: node name.
+        op_type: its operator.
+        value: name of the value.
+        steps: largest integer difference that its trait allows.
+        relative: largest float difference that its trait allows.
+        why: the path and what the compiler may do to it.
+        source: ESP-DL file and function.
+        vectors: input sets in which it differed, within that.
+        largest: the largest difference seen, in steps, or in the float's unit.
+    """
+
+    node: str
+    op_type: str
+    value: str
+    steps: int
+    relative: float
+    why: str
+    source: str
+    vectors: int
+    largest: float
+
+
+@dataclass(frozen=True, slots=True)
 class CheckRecord:
     """One model on one board.
 
@@ -137,6 +165,15 @@ class CheckRecord:
         firmware_version: its own words.
         seed: of the random vectors.
         seconds: wall time of the check.
+        latency_unit: ``us``, or ``instructions`` where an emulated CPU counts each of them as a
+            nanosecond: all latencies of the record are then thousands of instructions.
+        cycles: of the CPU in the last measured run; ``None`` where the board counts none.
+        temperature_c: of the die after the measured runs; ``None`` without a sensor.
+        chip_revision: e.g. ``v1.3``.
+        reset_reason: why the board last booted.
+        facts: what latencies stand on, in the board's words: clocks, caches, versions.
+        sequence: the input sets were steps of one stream.
+        open_nodes: node outputs that may differ by their trait, and by how much they did.
     """
 
     model: str
@@ -168,10 +205,18 @@ class CheckRecord:
     firmware_version: str
     seed: int
     seconds: float
+    latency_unit: str = "us"
+    cycles: int | None = None
+    temperature_c: float | None = None
+    chip_revision: str = ""
+    reset_reason: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    sequence: bool = False
+    open_nodes: tuple[OpenNodeRecord, ...] = ()
 
     @property
     def equal(self) -> bool:
-        """Every integer of every input set is the simulator's."""
+        """Every value of every input set is the simulator's, or as near as its trait allows."""
         return self.difference is None and self.vectors_equal == self.vectors
 
     @property
@@ -183,6 +228,21 @@ class CheckRecord:
     def median_latency_us(self) -> float:
         """The median of the measured runs; 0 without any."""
         return statistics.median(self.latency_us) if self.latency_us else 0.0
+
+    @property
+    def p95_latency_us(self) -> float:
+        """The latency that 95 % of the measured runs keep (nearest rank); 0 without any."""
+        if not self.latency_us:
+            return 0.0
+        return sorted(self.latency_us)[math.ceil(0.95 * len(self.latency_us)) - 1]
+
+    @property
+    def latency_cv(self) -> float:
+        """Standard deviation of the measured runs over their mean; 0 below two runs."""
+        mean = statistics.fmean(self.latency_us) if self.latency_us else 0.0
+        return (
+            statistics.stdev(self.latency_us) / mean if len(self.latency_us) > 1 and mean else 0.0
+        )
 
     @property
     def board_label(self) -> str:

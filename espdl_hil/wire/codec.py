@@ -125,7 +125,7 @@ def _until_end(item: _Field) -> _Field:
     return _Field(lambda values: b"".join(item.write(value) for value in values), read)
 
 
-_U8, _U16, _U32, _I16 = _number("B"), _number("H"), _number("I"), _number("h")
+_U8, _U16, _U32, _U64, _I16 = (_number(layout) for layout in "BHIQh")
 _SHA256, _MAC, _DIGEST = _raw(m.SHA256_BYTES), _raw(6), _raw(8)
 _STRING = _string(_U16)
 _BYTES = _Field(bytes, _Cursor.rest)
@@ -135,10 +135,11 @@ _TENSOR = _struct(m.TensorDescription, _STRING, _U8, _I16, _DIMS, _U32)
 _TENSORS = _many(_U16, _TENSOR)
 _REGIONS = _many(_U8, _struct(m.Region, _STRING, _U32, _U32, _U32))
 _ENGINES = _many(_U8, _struct(m.EngineEntry, _U8, _STRING, _STRING))
+_FACTS = _many(_U8, _struct(m.Fact, _STRING, _STRING))
 _ROW = _struct(m.NodeRow, _STRING, _STRING, _STRING, _U8, _I16, _DIMS, _DIGEST, _U32)
 _IDENTITY = (
     *(_U8, _U8, _U8, _U16, _STRING, _STRING, _MAC, _SHA256, _STRING, _STRING),
-    *(_ENGINES, _many(_U8, _SHA256), _REGIONS),
+    *(_ENGINES, _many(_U8, _SHA256), _REGIONS, _FACTS),
 )
 
 _BODIES: dict[int, tuple[type[Any], _Field]] = {
@@ -174,7 +175,7 @@ _BODIES: dict[int, tuple[type[Any], _Field]] = {
         (0x87, m.InputTaken),
         (0x88, m.TestInputsTaken),
         (0x89, m.CaptureSet),
-        (0x8A, m.RunDone, _U32, _SHA256, _U16),
+        (0x8A, m.RunDone, _U32, _SHA256, _U16, _U64, _I16),
         (0x8B, m.NodeRows, _U32, _until_end(_ROW)),
         (0x8C, m.LatencyList, _many(_U16, _U32)),
         (0x8D, m.OutputBytes, _BYTES),

@@ -17,9 +17,16 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from espdl_hil.errors import EngineError, ModelError, RemoteProtocolError
+from espdl_hil.errors import EngineError, ModelError, RemoteProtocolError, StreamLostError
 from espdl_hil.ir.types import Array, DType
-from espdl_hil.runs import BoardIdentity, Engine, MemoryRegion, NodeOutput, RunRequest
+from espdl_hil.runs import (
+    BoardIdentity,
+    Engine,
+    LatencyUnit,
+    MemoryRegion,
+    NodeOutput,
+    RunRequest,
+)
 from espdl_hil.wire import messages as m
 from espdl_hil.wire.client import QUICK, SLOW, Pace
 from espdl_hil.wire.tasks import Ask, ChunkSize, ReadBytes, Task, Upload, WriteInput
@@ -49,6 +56,8 @@ class Findings:
     memory: tuple[MemoryRegion, ...]
     model_sha256: str
     model_uploaded: bool
+    cycles: int | None
+    temperature_c: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class Conversation:
         self._engine = Engine.REFERENCE
         self._loaded: _LoadedModel | None = None
         self._captures: tuple[str, ...] = ()
+        self._stream: _LoadedModel | None = None  # whose state the board holds
         self.model_uploaded = False
 
     def hello(self) -> m.Identity:
@@ -103,24 +113,32 @@ class Conversation:
         Raises:
             ModelError: the inputs are not those of the model, or a value to capture is unknown.
             EngineError: the firmware refused.
+            StreamLostError: the stream to continue is not on the board any more.
             RemoteProtocolError: the board ran another model, or contradicts itself.
         """
         self.model_uploaded = False
+        stream, self._stream = self._stream, None  # until this run ends well
         sha256 = hashlib.sha256(request.model).digest()
         engine = ENGINE_IDS[request.engine or self._engine]
         captures = tuple(dict.fromkeys(request.capture))
         loaded = self._loaded
-        if loaded is None or (loaded.sha256, loaded.engine) != (sha256, engine):
+        if loaded is not None and (loaded.sha256, loaded.engine) != (sha256, engine):
+            loaded = None
+        if request.keep_state and (loaded is None or stream is not loaded):
+            raise StreamLostError(
+                "the board does not hold the state that this run continues",
+                hint="run the first step without keep_state, and nothing else in between",
+            )
+        if loaded is None:
             loaded = self._load(request.model, sha256, engine)
-        else:
-            self._ask(m.ResetState(), m.StateReset)
         self._set_captures(captures)
         try:
             self._set_inputs(loaded.inputs, request.inputs)
         except ModelError:
             self._rule_out_stale(loaded)
             raise
-        run_id = self._run(loaded.sha256, request)
+        done = self._run(loaded.sha256, request)
+        run_id = done.run_id
         rows = self._rows(run_id) if request.digests or captures else ()
         latencies = self._latencies(run_id, request.repeat)
         outputs = {
@@ -130,14 +148,18 @@ class Conversation:
         captured = {
             name: self._read_capture(run_id, slot, name, rows) for slot, name in enumerate(captures)
         }
+        regions = _regions(self._ask(m.Memory(), m.MemoryReport).regions)
+        self._stream = loaded
         return Findings(
             outputs=outputs,
             nodes=tuple(_node_output(row) for row in rows) if request.digests else (),
             captured=captured,
             latency_us=latencies,
-            memory=_regions(self._ask(m.Memory(), m.MemoryReport).regions),
+            memory=regions,
             model_sha256=sha256.hex(),
             model_uploaded=self.model_uploaded,
+            cycles=done.cycles or None,
+            temperature_c=None if done.temperature == m.NO_TEMPERATURE else done.temperature / 10,
         )
 
     def provide(self, model: bytes) -> bool:
@@ -231,11 +253,13 @@ class Conversation:
         with contextlib.suppress(EngineError):
             self._run(loaded.sha256, RunRequest(model=b"", digests=False))
 
-    def _run(self, sha256: bytes, request: RunRequest) -> int:
+    def _run(self, sha256: bytes, request: RunRequest) -> m.RunDone:
         run_id = self._next_run_id()
         # Captured values get their types from the rows, so they need the observer too.
         digests = request.digests or bool(request.capture)
         flags = m.RunFlags.DIGESTS if digests else m.RunFlags.NONE
+        if request.keep_state:
+            flags |= m.RunFlags.KEEP_STATE
         asked = m.Run(run_id, request.warmup, request.repeat, request.cores, flags)
         done = self._ask(asked, m.RunDone, SLOW)
         if done.model_sha256 != sha256:
@@ -250,7 +274,7 @@ class Conversation:
                 f"run {run_id:#x} × {request.repeat} was asked for, "
                 f"run {done.run_id:#x} × {done.runs_done} was done"
             )
-        return run_id
+        return done
 
     def _rows(self, run_id: int) -> tuple[m.NodeRow, ...]:
         rows: list[m.NodeRow] = []
@@ -322,6 +346,12 @@ def board_identity(identity: m.Identity) -> BoardIdentity:
         cached_models=tuple(sha256.hex() for sha256 in identity.cached_models),
         memory=_regions(identity.memory),
         reset_reason=identity.reset_reason,
+        latency_unit=(
+            LatencyUnit.INSTRUCTIONS
+            if identity.flags & m.IdentityFlags.INSTRUCTIONS
+            else LatencyUnit.MICROSECONDS
+        ),
+        facts={fact.name: fact.value for fact in identity.facts},
     )
 
 

@@ -1,4 +1,4 @@
-"""The messages of the wire protocol, version 1: one frozen dataclass each, both directions.
+"""The messages of the wire protocol, version 2: one frozen dataclass each, both directions.
 
 The law of this file: fields are those of docs/protocol.md, in their order, and nothing else; how
 they become bytes is the codec's business.
@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 SHA256_BYTES = 32
 EVERY_MODEL = bytes(SHA256_BYTES)
 """The hash that MODEL_ERASE takes for the whole store."""
+NO_TEMPERATURE = -0x8000
+"""What RUN answers where the board cannot measure its temperature."""
 
 
 class Coding(IntEnum):
@@ -34,13 +36,15 @@ class RunFlags(IntFlag):
 
     NONE = 0
     DIGESTS = 1
+    KEEP_STATE = 2
 
 
 class IdentityFlags(IntFlag):
-    """Facts about the board that answered HELLO."""
+    """What the board that answered HELLO is like."""
 
     NONE = 0
     VIRTUAL = 1
+    INSTRUCTIONS = 2
 
 
 class LogLevel(IntEnum):
@@ -275,6 +279,14 @@ class EngineEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that holds for this boot of the board, e.g. ``cpu_mhz`` ``240``."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRow:
     """One node output; ``latency`` in units of 100 ns, on the node's first output."""
 
@@ -308,6 +320,7 @@ class Identity:
     engines: tuple[EngineEntry, ...]
     cached_models: tuple[bytes, ...]
     memory: tuple[Region, ...]
+    facts: tuple[Fact, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,11 +377,17 @@ class CaptureSet:
 
 @dataclass(frozen=True, slots=True)
 class RunDone:
-    """Answer to RUN: which model ran, how often."""
+    """Answer to RUN: which model ran, how often, and how.
+
+    ``cycles`` are those of the last measured run's nodes, 0 where the board counts none;
+    ``temperature`` is in tenths of a degree Celsius, ``NO_TEMPERATURE`` without a sensor.
+    """
 
     run_id: int
     model_sha256: bytes
     runs_done: int
+    cycles: int
+    temperature: int
 
 
 @dataclass(frozen=True, slots=True)

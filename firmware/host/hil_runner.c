@@ -111,6 +111,9 @@ static bool start(runner_t *runner)
 {
     hil_options_t *options = &runner->options;
     const hil_settings_t *settings = &options->settings;
+    static const hil_fact_t FACTS[] = {{"cpu", "of the host"}};
+    options->settings.identity.facts = FACTS;
+    options->settings.identity.fact_count = sizeof(FACTS) / sizeof(FACTS[0]);
     hil_server_config_t config = {
         .port =
             {

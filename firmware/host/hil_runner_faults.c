@@ -398,6 +398,12 @@ static hil_status_t outer_read_output(const hil_engine_t *outer, uint32_t index,
     return inner->read_output(inner, index, offset, data, size);
 }
 
+static bool outer_has_state(const hil_engine_t *outer)
+{
+    const hil_engine_t *inner = faults_of(outer)->inner;
+    return inner->has_state(inner);
+}
+
 static void outer_reset(hil_engine_t *outer)
 {
     hil_engine_t *inner = faults_of(outer)->inner;
@@ -436,6 +442,7 @@ void hil_faults_begin(hil_faults_t *faults, hil_line_t *line, hil_kernels_t kern
         .use_test_inputs = outer_use_test_inputs,
         .run = outer_run,
         .read_output = outer_read_output,
+        .has_state = outer_has_state,
         .reset = outer_reset,
         .memory = outer_memory,
     };

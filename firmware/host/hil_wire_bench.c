@@ -110,6 +110,19 @@ static void port_reboot(void *user)
     ((hil_bench_t *)user)->reboots++;
 }
 
+/* 240 cycles to the microsecond. */
+static uint32_t port_cycles(void *user)
+{
+    return (uint32_t)(((hil_bench_t *)user)->now_ns * 240 / 1000);
+}
+
+static bool port_temperature(void *user, int16_t *tenths)
+{
+    (void)user;
+    *tenths = -15;
+    return true;
+}
+
 void hil_bench_begin(hil_bench_t *bench, void *user,
                      void (*write)(void *user, const uint8_t *data, size_t size))
 {
@@ -126,6 +139,7 @@ void hil_bench_begin(hil_bench_t *bench, void *user,
     }
     hil_toy_init(&bench->engine, &bench->toy, &bench->now_ns, 50000000);
     bench->engines[0] = (hil_server_engine_t){.id = 0, .engine = &bench->engine};
+    static const hil_fact_t FACTS[] = {{"cpu_mhz", "240"}, {"idf", "none"}};
     hil_server_config_t config = {
         .port =
             {
@@ -135,6 +149,8 @@ void hil_bench_begin(hil_bench_t *bench, void *user,
                 .can_baud = port_can_baud,
                 .set_baud = port_set_baud,
                 .reboot = port_reboot,
+                .cycles = port_cycles,
+                .temperature = port_temperature,
             },
         .identity =
             {
@@ -147,6 +163,8 @@ void hil_bench_begin(hil_bench_t *bench, void *user,
                 .window = 4,
                 .chunk_size = 1024,
                 .baud = 115200,
+                .facts = FACTS,
+                .fact_count = sizeof(FACTS) / sizeof(FACTS[0]),
             },
         .store = &bench->store,
         .inflate = &bench->inflate,

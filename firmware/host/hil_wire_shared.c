@@ -326,6 +326,11 @@ EXPORT uint32_t board_runs(const board_t *board)
     return board->bench.toy.runs;
 }
 
+EXPORT uint32_t board_resets(const board_t *board)
+{
+    return board->bench.toy.resets;
+}
+
 /* The flash under the store, to spoil. */
 EXPORT uint8_t *board_flash(board_t *board, size_t *size)
 {

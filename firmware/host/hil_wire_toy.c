@@ -9,6 +9,7 @@
 #define HAS_TEST_INPUTS 1
 #define LATE_OUTPUTS 2
 #define FAILS 4
+#define STATEFUL 8
 
 static hil_toy_t *toy_of(const hil_engine_t *engine)
 {
@@ -35,6 +36,7 @@ static hil_status_t toy_load(hil_engine_t *engine, const hil_engine_config_t *co
     toy->bytes = hil_get_le16(model + 6);
     toy->flags = model[8];
     toy->loaded = true;
+    toy->age = 0;
     toy->ran = false;
     return HIL_OK;
 }
@@ -141,7 +143,8 @@ static hil_status_t toy_run(hil_engine_t *engine, uint32_t cores, const hil_obse
     hil_toy_t *toy = toy_of(engine);
     (void)cores;
     toy->runs++;
-    memset(toy->value, 0, toy->bytes);
+    memset(toy->value, (toy->flags & STATEFUL) != 0 ? toy->age : 0, toy->bytes);
+    toy->age++;
     for (uint32_t i = 0; i < toy->inputs; i++) {
         for (uint32_t at = 0; at < toy->bytes; at++) {
             toy->value[at] = (uint8_t)(toy->value[at] + toy->input[i][at]);
@@ -187,9 +190,15 @@ static hil_status_t toy_read_output(const hil_engine_t *engine, uint32_t index, 
     return HIL_OK;
 }
 
+static bool toy_has_state(const hil_engine_t *engine)
+{
+    return (toy_of(engine)->flags & STATEFUL) != 0;
+}
+
 static void toy_reset(hil_engine_t *engine)
 {
-    toy_of(engine)->ran = false;
+    toy_of(engine)->resets++;
+    toy_of(engine)->age = 0;
 }
 
 static void toy_memory(const hil_engine_t *engine, hil_engine_memory_t *memory)
@@ -223,6 +232,7 @@ void hil_toy_init(hil_engine_t *engine, hil_toy_t *toy, uint64_t *clock_ns, uint
         .use_test_inputs = toy_use_test_inputs,
         .run = toy_run,
         .read_output = toy_read_output,
+        .has_state = toy_has_state,
         .reset = toy_reset,
         .memory = toy_memory,
     };

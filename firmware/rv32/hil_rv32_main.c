@@ -94,6 +94,10 @@ static void start(runner_t *runner)
     if (hil_store_mount(&runner->store, &flash) != HIL_OK) {
         hil_rv32_die("cannot mount the model store", HIL_RV32_EXIT_PANIC);
     }
+    static const hil_fact_t FACTS[] = {{"cpu", "rv32imafc, emulated"}, {"cores", "1"}};
+    settings->identity.counts_instructions = true;
+    settings->identity.facts = FACTS;
+    settings->identity.fact_count = sizeof(FACTS) / sizeof(FACTS[0]);
     hil_server_config_t config = {
         .port =
             {

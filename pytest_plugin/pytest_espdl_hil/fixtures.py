@@ -10,6 +10,7 @@ import pytest
 
 from espdl_hil.ir.types import Array
 from espdl_hil.results.records import CheckRecord
+from pytest_espdl_hil.embedded import DUT_BOARD
 from pytest_espdl_hil.items import BENCH, NO_BOARD, ModelOnBoard, checker_of
 from pytest_espdl_hil.reporting import HilMismatchError, add_check
 
@@ -60,18 +61,25 @@ def hil_check(
 ) -> CheckFunction:
     """A function that runs an ``.espdl`` file on the board and fails where an integer differs.
 
-    ``hil_check(path, inputs=None, vectors=2)`` compares the file's own test inputs, ``vectors``
-    seeded random input sets, and ``inputs`` (integers by name, stored layout) where given. It
-    returns the record, whose latency and memory a test may judge further.
+    ``hil_check(path, inputs=None, vectors=2, sequence=False)`` compares ``inputs`` (integers by
+    name, stored layout) where given, the file's own test inputs, and ``vectors`` seeded random
+    input sets; with ``sequence``, these are the steps of one stream, in that order. It returns the
+    record, whose latency and memory a test may judge further.
     """
     from espdl_hil.checking import finding
 
     checker = checker_of(request.config)
 
     def check(
-        path: str | Path, inputs: Mapping[str, Array] | None = None, *, vectors: int = 2
+        path: str | Path,
+        inputs: Mapping[str, Array] | None = None,
+        *,
+        vectors: int = 2,
+        sequence: bool = False,
     ) -> CheckRecord:
-        prepared = checker.take(Path(path), hil_board.target, inputs=inputs, vectors=vectors)
+        prepared = checker.take(
+            Path(path), hil_board.target, inputs=inputs, vectors=vectors, sequence=sequence
+        )
         record = checker.check(prepared, hil_board, hil_session)
         add_check(request.node, record)
         if not record.passed:
@@ -83,6 +91,8 @@ def hil_check(
 
 def board_in_use(item: pytest.Item) -> Board | None:
     """The board that ``item`` runs on, whichever way it was written."""
+    if DUT_BOARD in item.stash:
+        return item.stash[DUT_BOARD]
     callspec = getattr(item, "callspec", None)
     if callspec is not None:
         board: Board | None = callspec.params.get(FIXTURE)

@@ -60,11 +60,12 @@ def record(**kinds: Callable[[Json], bytes]) -> Callable[[Json], bytes]:
     return lambda value: b"".join(kind(value[name]) for name, kind in kinds.items())
 
 
-u8, u16, u32, i16 = number("B"), number("H"), number("I"), number("h")
+u8, u16, u32, u64, i16 = (number(layout) for layout in "BHIQh")
 dims = many("B", u32)
 tensor = record(name=string, dtype=u8, exponent=i16, dims=dims, size_bytes=u32)
 region = record(name=string, total_bytes=u32, free_bytes=u32, high_water_bytes=u32)
 engine = record(id=u8, name=string, version=string)
+fact = record(name=string, value=string)
 row = record(
     node=string,
     op_type=string,
@@ -99,7 +100,7 @@ ROW = {
 Field = tuple[str, Callable[[Json], bytes], Json]
 MESSAGES: tuple[tuple[str, int, int, Sequence[Field]], ...] = (
     # requests
-    ("Hello", 0x01, 1, [("lowest", u8, 1), ("highest", u8, 1)]),
+    ("Hello", 0x01, 1, [("lowest", u8, 2), ("highest", u8, 2)]),
     (
         "ModelBegin",
         0x02,
@@ -129,7 +130,7 @@ MESSAGES: tuple[tuple[str, int, int, Sequence[Field]], ...] = (
             ("warmup", u16, 2),
             ("repeat", u16, 100),
             ("cores", u8, 2),
-            ("flags", u8, 1),
+            ("flags", u8, 3),
         ],
     ),
     ("Nodes", 0x0B, 13, [("run_id", u32, 0xDEADBEEF), ("first", u32, 40)]),
@@ -157,8 +158,8 @@ MESSAGES: tuple[tuple[str, int, int, Sequence[Field]], ...] = (
         0x81,
         1,
         [
-            ("version", u8, 1),
-            ("flags", u8, 1),
+            ("version", u8, 2),
+            ("flags", u8, 3),
             ("window", u8, 8),
             ("chunk_size", u16, 4096),
             ("target", string, "esp32s3"),
@@ -170,6 +171,7 @@ MESSAGES: tuple[tuple[str, int, int, Sequence[Field]], ...] = (
             ("engines", many("B", engine), [{"id": 0, "name": "reference", "version": "1"}]),
             ("cached_models", many("B", raw), [SHA, NO_SHA]),
             ("memory", many("B", region), [ARENA]),
+            ("facts", many("B", fact), [{"name": "cpu_mhz", "value": "240"}]),
         ],
     ),
     ("ModelState", 0x82, 2, [("state", u8, 1), ("next_offset", u32, 8192)]),
@@ -184,7 +186,13 @@ MESSAGES: tuple[tuple[str, int, int, Sequence[Field]], ...] = (
         "RunDone",
         0x8A,
         12,
-        [("run_id", u32, 0xDEADBEEF), ("model_sha256", raw, SHA), ("runs_done", u16, 100)],
+        [
+            ("run_id", u32, 0xDEADBEEF),
+            ("model_sha256", raw, SHA),
+            ("runs_done", u16, 100),
+            ("cycles", u64, 0x0123456789),
+            ("temperature", i16, -15),
+        ],
     ),
     (
         "NodeRows",

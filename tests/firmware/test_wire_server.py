@@ -24,7 +24,7 @@ CHUNK = 1024
 ARENA, MEMORY_BYTES, ROWS, LATENCIES = 4096, 8192, 12, 8
 STORE_SECTORS = 22
 NODE_S = 0.05
-HAS_TEST_INPUTS, LATE_OUTPUTS, FAILS = 1, 2, 4
+HAS_TEST_INPUTS, LATE_OUTPUTS, FAILS, STATEFUL = 1, 2, 4, 8
 
 
 def recipe(
@@ -113,7 +113,7 @@ def test_hello_tells_who_answers(talk):
     model = recipe()
     talk.upload(model)
     assert talk.ask(m.Hello()) == m.Identity(
-        version=1,
+        version=2,
         flags=m.IdentityFlags.VIRTUAL,
         window=4,
         chunk_size=CHUNK,
@@ -129,10 +129,11 @@ def test_hello_tells_who_answers(talk):
             m.Region("arena", ARENA, ARENA, 0),
             m.Region("store", STORE_SECTORS * SECTOR, (STORE_SECTORS - 1) * SECTOR, SECTOR),
         ),
+        facts=(m.Fact("cpu_mhz", "240"), m.Fact("idf", "none")),
     )
 
 
-@pytest.mark.parametrize(("lowest", "highest"), [(2, 9), (0, 0)])
+@pytest.mark.parametrize(("lowest", "highest"), [(3, 9), (0, 0), (1, 1)])
 def test_another_protocol_version_is_refused(talk, lowest, highest):
     talk.refused(m.Hello(lowest, highest), m.Status.VERSION)
 
@@ -387,7 +388,9 @@ def test_inputs_come_in_pieces_of_any_order(order, doubled):
     talk.refused(m.Run(1, 0, 1, 1, 1), m.Status.STATE)
     for piece in sent[5:]:
         assert talk.ask(piece) == m.InputTaken()
-    assert talk.run() == m.RunDone(1, name_of(recipe(nodes=3, inputs=2, size=39)), 1)
+    done = talk.run()
+    assert (done.run_id, done.runs_done) == (1, 1)
+    assert done.model_sha256 == name_of(recipe(nodes=3, inputs=2, size=39))
     assert talk.output(39) == sums(inputs, 3)
 
 
@@ -401,6 +404,72 @@ def test_inputs_are_set_again_before_each_repetition(talk):
     talk.ask(m.Input(0, 0, b"\xff"))  # one byte anew, the others stay
     talk.run(2)
     assert talk.output(8, 2) == bytes([1, 3, 4, 5, 6, 7, 8, 9])
+
+
+def test_every_inference_starts_fresh_and_a_kept_state_goes_on(talk):
+    """The toy with a memory adds how often it ran since its last reset."""
+    talk.load(recipe(nodes=1, inputs=1, size=1, flags=STATEFUL))
+    talk.ask(m.Input(0, 0, b"\0"))
+    runs = [(0, 1, 0), (2, 3, 0), (0, 1, 2), (0, 1, 2), (0, 1, 0), (0, 1, 2)]
+    outputs = []
+    for at, (warmup, repeat, flags) in enumerate(runs, start=1):
+        talk.run(at, warmup=warmup, repeat=repeat, flags=flags)
+        outputs.append(talk.output(1, at)[0])
+    assert outputs == [1, 1, 2, 3, 1, 2]
+    assert talk.ask(m.ResetState()) == m.StateReset()
+    talk.run(9, flags=2)
+    assert talk.output(1, 9) == b"\1"
+
+
+def test_a_model_without_state_is_never_reset(talk):
+    talk.load(recipe(nodes=1, inputs=1, size=1))
+    talk.ask(m.Input(0, 0, b"\0"))
+    talk.run(1, warmup=2, repeat=3)
+    assert talk.ask(m.ResetState()) == m.StateReset()
+    assert talk.board.resets == 0
+
+
+def test_a_repeated_request_is_not_another_step_of_the_stream(talk):
+    talk.load(recipe(nodes=1, inputs=1, size=1, flags=STATEFUL))
+    talk.ask(m.Input(0, 0, b"\0"))
+    talk.run(1)
+    for _ in range(3):
+        talk.run(2, flags=2)
+    assert talk.output(1, 2) == b"\2"
+
+
+@pytest.mark.parametrize(
+    ("warmup", "repeat", "flags", "status"),
+    [
+        (1, 1, 2, m.Status.ARGUMENT),
+        (0, 2, 3, m.Status.ARGUMENT),
+        (0, 1, 4, m.Status.UNSUPPORTED),
+        (0, 1, 0x82, m.Status.UNSUPPORTED),
+    ],
+)
+def test_impossible_streams_are_refused(talk, warmup, repeat, flags, status):
+    talk.load(recipe(flags=STATEFUL | HAS_TEST_INPUTS))
+    talk.ask(m.TestInputs())
+    talk.refused(m.Run(1, warmup, repeat, 1, flags), status)
+    assert talk.board.runs == 0
+
+
+def test_a_stream_does_not_go_on_from_a_run_that_failed(talk):
+    talk.load(recipe(flags=STATEFUL | HAS_TEST_INPUTS | FAILS))
+    talk.ask(m.TestInputs())
+    talk.refused(m.Run(1, 0, 1, 1, 0), m.Status.UNSUPPORTED)
+    assert "anew" in talk.refused(m.Run(2, 0, 1, 1, 2), m.Status.STATE).text
+    assert talk.ask(m.ResetState()) == m.StateReset()
+    talk.refused(m.Run(3, 0, 1, 1, 2), m.Status.UNSUPPORTED)
+
+
+def test_a_run_tells_cycles_and_temperature(talk):
+    talk.load(recipe(nodes=3))
+    talk.ask(m.TestInputs())
+    done = talk.run(repeat=2, warmup=1)
+    # 240 cycles to the microsecond, counted per node without what the server does in between.
+    assert done.cycles == 3 * int(NODE_S * 1e6) * 240
+    assert done.temperature == -15
 
 
 def test_the_files_own_test_inputs(talk):

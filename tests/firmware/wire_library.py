@@ -60,6 +60,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "board_baud": (c_uint32, [handle]),
     "board_reboots": (c_uint32, [handle]),
     "board_runs": (c_uint32, [handle]),
+    "board_resets": (c_uint32, [handle]),
     "board_flash": (handle, [handle, _out_size]),
     "board_server_size": (c_size_t, []),
 }
@@ -254,6 +255,10 @@ class Board:
     @property
     def runs(self) -> int:
         return int(library().board_runs(self._board))
+
+    @property
+    def resets(self) -> int:
+        return int(library().board_resets(self._board))
 
     @contextmanager
     def flash(self) -> Iterator[ctypes.Array[ctypes.c_uint8]]:

@@ -33,6 +33,7 @@ models:
   ready:
     model: ready.espdl
     targets: c
+    sequence: true
 """
 
 
@@ -56,6 +57,7 @@ def test_a_full_file_is_understood(folder):
     assert (digits.bits, digits.targets) == (16, ("esp32s3", "esp32p4"))
     assert digits.calibration is not None
     assert (digits.calibration.data.name, digits.calibration.observer) == ("calib.npz", "kl")
+    assert (digits.sequence, ready.sequence) == (False, True)
     assert digits.evaluation is not None
     assert digits.evaluation.metric is Metric.TOP1
     assert (digits.evaluation.low, digits.evaluation.high) == (0.9, None)

@@ -18,7 +18,7 @@ from espdl_hil.boards.flashing import flash
 from espdl_hil.boards.inventory import VIRTUAL_CPUS, read_inventory
 from espdl_hil.boards.link import Link
 from espdl_hil.errors import ConfigError, DisconnectedError
-from espdl_hil.runs import RunRequest
+from espdl_hil.runs import LatencyUnit, RunRequest
 from espdl_hil.transport import ProcessTransport
 from espdl_hil.transport.serial import SerialTransport
 from espdl_hil.virtual import cpu as cpu_module
@@ -106,6 +106,8 @@ def test_a_board_boots_the_image_from_its_flash_and_again_after_a_reboot(tmp_pat
             talk = Conversation(link.perform, count(1).__next__)
             identity = board_identity(talk.hello())
             assert (identity.target, identity.mac, identity.virtual) == (TARGET, board.mac, True)
+            assert identity.latency_unit is LatencyUnit.INSTRUCTIONS
+            assert identity.facts["cpu"] == "rv32imafc, emulated"
             assert identity.firmware_sha256 == bundle.app_elf_sha256
             assert identity.firmware_version == bundle.version
             assert talk.run(request_of(case)).model_uploaded

@@ -163,7 +163,7 @@ class SlowBoard:
             return b""
         self.clock.advance(0.2)
         if self.clock() >= self._answer_s:
-            return encode_frame(encode(m.RunDone(1, bytes(32), 1), self._seq))
+            return encode_frame(encode(m.RunDone(1, bytes(32), 1, 0, m.NO_TEMPERATURE), self._seq))
         return encode_frame(encode(m.Alive(1, 0, 0), 0))
 
 

@@ -22,7 +22,7 @@ WIDTHS = {
     "seq": 16, "lowest": 8, "highest": 8, "coding": 8, "engine": 8, "slot": 8, "index": 16,
     "warmup": 16, "repeat": 16, "cores": 8, "flags": 8, "version": 8, "window": 8,
     "chunk_size": 16, "state": 8, "dtype": 8, "id": 8, "status": 8, "request_type": 8,
-    "level": 8, "run": 16, "runs_done": 16,
+    "level": 8, "run": 16, "runs_done": 16, "cycles": 64,
 }  # fmt: skip
 NARROWER = {(m.Latencies, "first"): 16, (m.ReadOutput, "size"): 16, (m.ReadCapture, "size"): 16}
 
@@ -30,7 +30,7 @@ NARROWER = {(m.Latencies, "first"): 16, (m.ReadOutput, "size"): 16, (m.ReadCaptu
 def values_of(kind: type, name: str, hint: object) -> st.SearchStrategy:
     """Any value that the protocol can say for one field."""
     if hint is int:
-        if name == "exponent":
+        if name in ("exponent", "temperature"):
             return st.integers(-(2**15), 2**15 - 1)
         bits = NARROWER.get((kind, name), WIDTHS.get(name, 32))
         return st.integers(0, 2**bits - 1)
@@ -148,7 +148,7 @@ def test_each_request_has_its_answer():
 
 
 def test_the_unions_name_every_message_class():
-    parts = {m.TensorDescription, m.Region, m.EngineEntry, m.NodeRow}
+    parts = {m.TensorDescription, m.Region, m.EngineEntry, m.Fact, m.NodeRow}
     classes = {
         value for value in vars(m).values()
         if isinstance(value, type) and dataclasses.is_dataclass(value)

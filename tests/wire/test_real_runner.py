@@ -74,7 +74,7 @@ def big_model() -> bytes:
 def test_the_hello_says_who_is_there(talking):
     talk, _ = talking()
     identity = board_identity(talk.hello())
-    assert (identity.target, identity.virtual, identity.protocol) == ("esp32p4", True, 1)
+    assert (identity.target, identity.virtual, identity.protocol) == ("esp32p4", True, 2)
     assert identity.engines[0] is Engine.REFERENCE
     assert {"arena", "store"} <= {region.name for region in identity.memory}
 

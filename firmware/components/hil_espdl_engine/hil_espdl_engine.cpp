@@ -416,6 +416,17 @@ hil_status_t run(hil_engine_t *engine, uint32_t cores, const hil_observer_t *obs
     return HIL_OK;
 }
 
+/* The operators whose modules Model::reset clears. */
+bool has_state(const hil_engine_t *engine)
+{
+    const Loaded *loaded = loaded_of(engine);
+    return loaded != nullptr &&
+           std::any_of(loaded->nodes.begin(), loaded->nodes.end(), [](const Node &node) {
+               return node.op_type == "StreamingCache" || node.op_type == "GRU" ||
+                      node.op_type == "LSTM";
+           });
+}
+
 void reset(hil_engine_t *engine)
 {
     if (loaded_of(engine) != nullptr) {
@@ -450,6 +461,7 @@ extern "C" void hil_espdl_engine_init(hil_engine_t *engine, hil_espdl_state_t *s
     engine->use_test_inputs = use_test_inputs;
     engine->run = run;
     engine->read_output = read_output;
+    engine->has_state = has_state;
     engine->reset = reset;
     engine->memory = memory;
 }

@@ -22,6 +22,18 @@ static void unload(hil_engine_t *engine)
     state->rounding_override = rounding_override;
 }
 
+static bool has_state(const hil_engine_t *engine)
+{
+    hil_ref_state_t *state = state_of(engine);
+    hil_error_t ignored;
+    for (uint32_t i = 0; i < state->node_count; i++) {
+        if (hil_graph_context(state, NULL, i, &ignored).node->op->reset != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void reset(hil_engine_t *engine)
 {
     hil_ref_state_t *state = state_of(engine);
@@ -264,6 +276,7 @@ void hil_ref_engine_init(hil_engine_t *engine, hil_ref_state_t *state)
                              .use_test_inputs = use_test_inputs,
                              .run = run,
                              .read_output = read_output,
+                             .has_state = has_state,
                              .reset = reset,
                              .memory = memory};
 }

@@ -130,7 +130,8 @@ static void put_identity(hil_server_t *server, hil_writer_t *writer)
     const hil_server_config_t *config = &server->config;
     const hil_identity_t *identity = &config->identity;
     hil_put_u8(writer, HIL_PROTOCOL_VERSION);
-    hil_put_u8(writer, identity->is_virtual ? HIL_IDENTITY_VIRTUAL : 0);
+    hil_put_u8(writer, (uint8_t)((identity->is_virtual ? HIL_IDENTITY_VIRTUAL : 0) |
+                                 (identity->counts_instructions ? HIL_IDENTITY_INSTRUCTIONS : 0)));
     hil_put_u8(writer, identity->window);
     hil_put_u16(writer, identity->chunk_size);
     hil_put_text(writer, identity->target);
@@ -152,6 +153,11 @@ static void put_identity(hil_server_t *server, hil_writer_t *writer)
         hil_put(writer, store->entries[i].sha256, HIL_SHA256_SIZE);
     }
     hil_put_regions(server, writer);
+    hil_put_u8(writer, identity->fact_count);
+    for (uint8_t i = 0; i < identity->fact_count; i++) {
+        hil_put_text(writer, identity->facts[i].name);
+        hil_put_text(writer, identity->facts[i].value);
+    }
 }
 
 static void on_hello(hil_server_t *server, hil_cursor_t *body)
@@ -162,7 +168,7 @@ static void on_hello(hil_server_t *server, hil_cursor_t *body)
         return;
     }
     if (lowest > HIL_PROTOCOL_VERSION || highest < HIL_PROTOCOL_VERSION) {
-        hil_server_fail(server, HIL_ERR_VERSION, "hello: this firmware speaks version 1");
+        hil_server_fail(server, HIL_ERR_VERSION, "hello: this firmware speaks version 2");
         return;
     }
     server->baud_on_trial = false;

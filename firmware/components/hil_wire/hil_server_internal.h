@@ -44,6 +44,8 @@ void hil_server_on_read_capture(hil_server_t *server, hil_cursor_t *body);
 
 /* The engine with a model, or NULL after an ERROR was answered. */
 hil_engine_t *hil_server_engine(hil_server_t *server);
+/* Puts the loaded model into its fresh state; costs nothing where it has none. */
+void hil_server_reset_state(hil_server_t *server);
 /* Forgets the loaded model. */
 void hil_server_unload(hil_server_t *server);
 /* Whether every input byte is there. */

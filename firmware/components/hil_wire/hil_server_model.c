@@ -78,6 +78,8 @@ static hil_status_t load_stored(hil_server_t *server, const hil_server_engine_t 
     }
     server->session.with = with;
     server->session.model = model;
+    server->session.has_state = with->engine->has_state(with->engine);
+    server->session.state_known = true;
     memcpy(server->session.sha256, entry->sha256, HIL_SHA256_SIZE);
     hil_store_pin(store, entry->sha256);
     return HIL_OK;
@@ -184,6 +186,15 @@ void hil_server_on_outputs(hil_server_t *server, hil_cursor_t *body)
     hil_server_answer(server, &answer);
 }
 
+void hil_server_reset_state(hil_server_t *server)
+{
+    hil_engine_t *engine = server->session.with->engine;
+    if (server->session.has_state) {
+        engine->reset(engine);
+    }
+    server->session.state_known = true;
+}
+
 void hil_server_on_reset_state(hil_server_t *server, hil_cursor_t *body)
 {
     if (!hil_server_body_ok(server, body)) {
@@ -191,7 +202,7 @@ void hil_server_on_reset_state(hil_server_t *server, hil_cursor_t *body)
     }
     hil_engine_t *engine = hil_server_engine(server);
     if (engine != NULL) {
-        engine->reset(engine);
+        hil_server_reset_state(server);
         hil_server_answer_empty(server);
     }
 }

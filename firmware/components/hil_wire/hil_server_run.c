@@ -12,6 +12,21 @@ static uint64_t now(const hil_server_t *server)
     return server->config.port.now_ns(server->config.port.user);
 }
 
+/* 0 where the port has no counter, so that every difference is 0 too. */
+static uint32_t cycles_now(const hil_server_t *server)
+{
+    const hil_port_t *port = &server->config.port;
+    return port->cycles != NULL ? port->cycles(port->user) : 0;
+}
+
+static int16_t temperature_now(const hil_server_t *server)
+{
+    const hil_port_t *port = &server->config.port;
+    int16_t tenths;
+    return port->temperature != NULL && port->temperature(port->user, &tenths) ? tenths
+                                                                               : HIL_NO_TEMPERATURE;
+}
+
 static uint32_t in_ticks(uint64_t ns)
 {
     uint64_t ticks = ns / TICK_NS;
@@ -99,6 +114,8 @@ static void node_begin(void *user, uint32_t node_index)
     observation->node_index = node_index;
     observation->node_has_row = false;
     observation->node_latency = 0;
+    observation->observer_cycles = 0;
+    observation->begin_cycles = cycles_now(server);
 }
 
 /* An engine may report a node's outputs before its end or after it: both give it its latency. */
@@ -107,6 +124,9 @@ static void node_end(void *user, uint32_t node_index)
     hil_server_t *server = user;
     hil_observation_t *observation = &server->observation;
     (void)node_index;
+    /* Differences are right through one wrap: more than 10 s of a node at 400 MHz. */
+    uint32_t spent = cycles_now(server) - observation->begin_cycles;
+    observation->cycles += spent - observation->observer_cycles;
     uint64_t observed = observation->observer_ns - observation->begin_observer_ns;
     observation->node_latency = in_ticks(now(server) - observation->begin_ns - observed);
     if (observation->node_has_row) {
@@ -154,10 +174,12 @@ static void node_output(void *user, const hil_node_output_t *output)
         return;
     }
     uint64_t begin = now(server);
+    uint32_t begin_cycles = cycles_now(server);
     if (observation->digests) {
         add_row(server, output);
     }
     capture(server, output);
+    observation->observer_cycles += cycles_now(server) - begin_cycles;
     observation->observer_ns += now(server) - begin;
 }
 
@@ -170,7 +192,8 @@ typedef struct {
     uint8_t flags;
 } plan_t;
 
-static hil_status_t run_once(hil_server_t *server, uint8_t cores, uint64_t *ns, hil_error_t *error)
+static hil_status_t run_once(hil_server_t *server, const plan_t *plan, uint64_t *ns,
+                             hil_error_t *error)
 {
     hil_observer_t observer = {
         .user = server,
@@ -179,14 +202,19 @@ static hil_status_t run_once(hil_server_t *server, uint8_t cores, uint64_t *ns, 
         .node_output = node_output,
     };
     hil_engine_t *engine = server->session.with->engine;
+    if ((plan->flags & HIL_RUN_KEEP_STATE) == 0) {
+        hil_server_reset_state(server);
+    }
+    server->session.state_known = false; /* until this run ends well */
     hil_status_t status = hil_server_set_inputs(server);
     if (status != HIL_OK) {
         *error = (hil_error_t){.status = status, .what = "run: setting the inputs"};
         return status;
     }
     server->observation.observer_ns = 0;
+    server->observation.cycles = 0;
     uint64_t begin = now(server);
-    status = engine->run(engine, cores, &observer, error);
+    status = engine->run(engine, plan->cores, &observer, error);
     *ns = now(server) - begin - server->observation.observer_ns;
     if (status != HIL_OK) {
         error->status = status;
@@ -194,6 +222,7 @@ static hil_status_t run_once(hil_server_t *server, uint8_t cores, uint64_t *ns, 
         *error = server->observation.error;
         status = error->status;
     }
+    server->session.state_known = status == HIL_OK;
     return status;
 }
 
@@ -216,12 +245,14 @@ static void run_all(hil_server_t *server, const plan_t *plan)
         uint64_t ns = 0;
         server->observation.run = (uint16_t)run;
         server->observation.recording = run + 1 == total;
-        session->run_status = run_once(server, plan->cores, &ns, &session->run_error);
+        session->run_status = run_once(server, plan, &ns, &session->run_error);
         if (session->run_status == HIL_OK && run >= plan->warmup) {
             server->config.latencies[session->latency_count++] = in_ticks(ns);
             session->runs_done++;
         }
     }
+    session->cycles = server->observation.cycles;
+    session->temperature = temperature_now(server);
 }
 
 static void answer_run(hil_server_t *server)
@@ -235,6 +266,8 @@ static void answer_run(hil_server_t *server)
     hil_put_u32(&answer, session->run_id);
     hil_put(&answer, session->sha256, HIL_SHA256_SIZE);
     hil_put_u16(&answer, session->runs_done);
+    hil_put_u64(&answer, session->cycles);
+    hil_put_u16(&answer, (uint16_t)session->temperature);
     hil_server_answer(server, &answer);
 }
 
@@ -260,6 +293,19 @@ void hil_server_on_run(hil_server_t *server, hil_cursor_t *body)
     }
     if (plan.repeat > server->config.latency_capacity) {
         hil_server_fail(server, HIL_ERR_MEMORY, "run: no memory for so many latencies");
+        return;
+    }
+    if ((plan.flags & ~(HIL_RUN_DIGESTS | HIL_RUN_KEEP_STATE)) != 0) {
+        hil_server_fail(server, HIL_ERR_UNSUPPORTED, "run: unknown flags");
+        return;
+    }
+    if ((plan.flags & HIL_RUN_KEEP_STATE) != 0 && (plan.warmup != 0 || plan.repeat != 1)) {
+        hil_server_fail(server, HIL_ERR_ARGUMENT,
+                        "run: a step of a stream has no warm-up and is not repeated");
+        return;
+    }
+    if ((plan.flags & HIL_RUN_KEEP_STATE) != 0 && !session->state_known) {
+        hil_server_fail(server, HIL_ERR_STATE, "run: the run before failed; start the stream anew");
         return;
     }
     if (!hil_server_inputs_complete(session)) {

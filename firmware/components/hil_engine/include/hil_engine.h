@@ -119,7 +119,9 @@ struct hil_engine {
     hil_status_t (*read_output)(const hil_engine_t *engine, uint32_t index, size_t offset,
                                 void *data, size_t size);
 
-    /* Forgets what persists between runs (streaming caches). */
+    /* Whether the loaded model remembers anything from one run to the next (streaming caches). */
+    bool (*has_state)(const hil_engine_t *engine);
+    /* Forgets what persists between runs; the server calls it for models with state only. */
     void (*reset)(hil_engine_t *engine);
     void (*memory)(const hil_engine_t *engine, hil_engine_memory_t *memory);
 };

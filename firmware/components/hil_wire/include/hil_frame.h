@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HIL_PROTOCOL_VERSION 1
+#define HIL_PROTOCOL_VERSION 2
 #define HIL_FRAME_MAGIC 0xE5
 
 #define HIL_CHUNK_MAX 4096

@@ -2,6 +2,8 @@
 #ifndef HIL_MESSAGE_H
 #define HIL_MESSAGE_H
 
+#include <stdint.h>
+
 typedef enum {
     HIL_MSG_HELLO = 0x01,
     HIL_MSG_MODEL_BEGIN = 0x02,
@@ -41,6 +43,9 @@ typedef enum {
 } hil_log_level_t;
 
 #define HIL_IDENTITY_VIRTUAL 0x01
+#define HIL_IDENTITY_INSTRUCTIONS 0x02 /* latencies count instructions, one to the nanosecond */
 #define HIL_RUN_DIGESTS 0x01
+#define HIL_RUN_KEEP_STATE 0x02
+#define HIL_NO_TEMPERATURE INT16_MIN
 
 #endif

@@ -50,7 +50,17 @@ typedef struct {
     void (*reboot)(void *user);
     /* Memory that the server does not know of; fills up to `capacity`, returns the count. NULL. */
     uint32_t (*regions)(void *user, hil_region_t *regions, uint32_t capacity);
+    /* The CPU's cycle counter, of the core that runs the engine; wraps. NULL: there is none. */
+    uint32_t (*cycles)(void *user);
+    /* Of the die, in tenths of a degree Celsius; false: not now. NULL: no sensor. */
+    bool (*temperature)(void *user, int16_t *tenths);
 } hil_port_t;
+
+/* Something that holds for this boot and that latencies may depend on. Strings are constants. */
+typedef struct {
+    const char *name; /* "cpu_mhz" */
+    const char *value;
+} hil_fact_t;
 
 /* Who this board is; strings are constants, UTF-8. */
 typedef struct {
@@ -61,9 +71,12 @@ typedef struct {
     uint8_t mac[6];
     uint8_t firmware_sha256[HIL_SHA256_SIZE];
     bool is_virtual;
-    uint8_t window;      /* frames of HIL_FRAME_MAX that the line's receive buffer holds */
-    uint16_t chunk_size; /* at most HIL_CHUNK_MAX */
-    uint32_t baud;       /* at start */
+    bool counts_instructions; /* `now_ns` counts instructions, one to the nanosecond */
+    uint8_t window;           /* frames of HIL_FRAME_MAX that the line's receive buffer holds */
+    uint16_t chunk_size;      /* at most HIL_CHUNK_MAX */
+    uint32_t baud;            /* at start */
+    const hil_fact_t *facts;
+    uint8_t fact_count;
 } hil_identity_t;
 
 typedef struct {
@@ -137,6 +150,8 @@ typedef struct {
     const hil_server_engine_t *with; /* NULL: nothing loaded */
     uint8_t sha256[HIL_SHA256_SIZE];
     const uint8_t *model;
+    bool has_state;   /* what the engine says of this model */
+    bool state_known; /* the last run ended well, or the state is fresh */
     hil_capture_t captures[HIL_SERVER_CAPTURES];
 
     bool test_inputs;
@@ -151,6 +166,8 @@ typedef struct {
     hil_error_t run_error;
     uint32_t row_count;
     uint16_t latency_count;
+    uint64_t cycles;     /* of the last measured run's nodes; 0 where nobody counts */
+    int16_t temperature; /* after the run, in tenths; HIL_NO_TEMPERATURE */
 } hil_session_t;
 
 /* What the observer needs while the engine runs. */
@@ -162,6 +179,9 @@ typedef struct {
     uint64_t observer_ns; /* spent here and not in the engine */
     uint64_t begin_ns;    /* of the node in hand */
     uint64_t begin_observer_ns;
+    uint32_t begin_cycles;
+    uint32_t observer_cycles; /* spent here since the node began */
+    uint64_t cycles;          /* of the nodes of this run */
     uint32_t node_index;
     uint32_t node_row; /* its first row */
     bool node_has_row;
