@@ -87,7 +87,7 @@ def inspect_model(
         raise ConfigError("an ONNX model is for no target yet", hint="give --target")
     chip = target_named(target) if isinstance(target, str) else target
     config = QuantizeConfig(chip, bits)
-    graph, refused = read_graph(source)
+    graph, refused = read_graph(source, bits)
     findings = (*findings_of(refused), *preflight(graph, chip, bits))
     if samples is not None and not any(f.severity is Severity.ERROR for f in findings):
         return _inspected(quantize(source, config, samples).model, chip, samples)

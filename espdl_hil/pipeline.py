@@ -5,9 +5,10 @@ The law of this file: it connects stages and holds no logic of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Union
 
 from espdl_hil import espdl
@@ -41,6 +42,8 @@ from espdl_hil.targets import TARGETS, Target, target_named
 
 if TYPE_CHECKING:
     from torch import nn
+
+_NO_SHAPES: Mapping[str, Sequence[int]] = MappingProxyType({})
 
 Source = Union[Path, bytes, "nn.Module"]
 """Wherever a float model is: an ``.onnx`` file, its bytes, or a torch module."""
@@ -83,6 +86,7 @@ def quantize(
     config: QuantizeConfig,
     calibration: Mapping[str, Array] | None = None,
     *,
+    outputs: Sequence[str] = (),
     compare: int = 0,
     progress: Progress = lambda stage, done, total: None,
 ) -> Quantized:
@@ -94,6 +98,8 @@ def quantize(
         config: target, bits, methods; ``random_samples`` where there is no ``calibration``.
         calibration: arrays by input name, samples first; for a module each sample with its batch
             dimension of 1.
+        outputs: values, inner ones too, at which the model shall end, in front of what only the
+            application can do; where it ends by default.
         compare: how many calibration samples to simulate against the float model.
         progress: told of each stage.
 
@@ -117,7 +123,8 @@ def quantize(
             hint="give arrays of real inputs, or ask for random ones by name",
         )
     progress("import", 0, 1)
-    graph, refused = read_graph(source, config.bits)
+    shapes = {name: array.shape[1:] for name, array in (calibration or {}).items()}
+    graph, refused = read_graph(source, config.bits, shapes, outputs)
     errors = (*refused, *check(graph, config.target, config.bits))
     if errors:
         raise UnsupportedModelError(errors)
@@ -185,13 +192,18 @@ def _looked_at(model: LoweredModel, relieved: Relieved, target: Target) -> tuple
 
 
 def read_graph(
-    source: Path | bytes, bits: int | None = None
+    source: Path | bytes,
+    bits: int | None = None,
+    shapes: Mapping[str, Sequence[int]] = _NO_SHAPES,
+    outputs: Sequence[str] = (),
 ) -> tuple[Graph, tuple[ModelError, ...]]:
     """An ONNX model, cleaned and simplified, and why parts of it cannot be taken.
 
     Args:
         source: path of the ``.onnx`` file, or its bytes.
         bits: width whose kernels the graph shall fit; ``None`` leaves it as both can be made of it.
+        shapes: by input name, lengths for dimensions that the model leaves open.
+        outputs: values, inner ones too, at which the model shall end; where it ends by default.
 
     Raises:
         ConfigError: the quantizing packages are not installed.
@@ -201,7 +213,7 @@ def read_graph(
         from espdl_hil.frontend.onnx_import import read_graph as read_onnx
     except ImportError as error:
         raise _not_installed(error) from error
-    graph, refused = read_onnx(source)
+    graph, refused = read_onnx(source, shapes, outputs)
     simple = simplify(graph)
     return simple if bits is None else adapt(simple, bits), refused
 

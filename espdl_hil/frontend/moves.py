@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from espdl_hil.errors import ModelError
+from espdl_hil.frontend.build import Steps
 from espdl_hil.frontend.scope import OnnxNode, Scope
 from espdl_hil.ir.attributes import Attribute
 
@@ -99,15 +100,21 @@ def gather(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
 def pad(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     """Before: ``y = Pad(x, [0, -1, 0, 2])``; after: ``t = Slice(x, ...)``, ``y = Pad(t, ...)``."""
     if "pads" in node.attributes:
-        return (node,)
+        node = _with_pads_as_input(node, scope)
     x, y = node.inputs[0], node.outputs[0]
     shape = scope.shape(node, x)
+    if node.typed(scope.opset).text("mode", "constant") == "wrap":
+        return _wrapped(node, scope)
     rank = len(shape)
     given = scope.constant(node, 1)
     axes = scope.constant(node, 3) if len(node.inputs) > 3 and node.inputs[3] else range(rank)
     pads = np.zeros((2, rank), dtype=np.int64)
     for index, axis in enumerate(axes):
         pads[:, int(axis) % rank] = given[index], given[index + len(given) // 2]
+    if len(node.inputs) > 2 and node.inputs[2] and node.inputs[2] not in scope.constants:
+        raise ModelError(
+            "the value of Pad is computed at run time", node=node.name, value=node.inputs[2]
+        )
     if len(given) == 2 * rank and given.min(initial=0) >= 0:
         return (node,)
     nodes: list[OnnxNode] = []
@@ -127,3 +134,34 @@ def pad(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     every = scope.add_constant(f"{node.name}/pads", np.maximum(pads, 0).ravel())
     padded = replace(node, inputs=(x, every, *node.inputs[2:3]), outputs=(y,))
     return (*nodes, padded)
+
+
+def _with_pads_as_input(node: OnnxNode, scope: Scope) -> OnnxNode:
+    """Up to opset 10: ``Pad(x, pads=[...], value=1.0)``; after: ``Pad(x, pads, value)``."""
+    read = node.typed(scope.opset)
+    pads = np.array(read.integers("pads"), dtype=np.int64)
+    value = np.array(read.number("value", 0.0), dtype=np.float32)
+    attributes = {"mode": Attribute.of(read.text("mode", "constant"))}
+    inputs = (
+        node.inputs[0],
+        scope.add_constant(f"{node.name}/pads", pads),
+        scope.add_constant(f"{node.name}/value", value),
+    )
+    return node.changed(inputs=inputs, attributes=attributes)
+
+
+def _wrapped(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Mode ``wrap``, which ESP-DL does not have: every axis continues from its other end."""
+    steps = Steps(node, scope)
+    value = node.inputs[0]
+    shape = steps.shape(value)
+    given = [int(n) for n in scope.constant(node, 1)]
+    every = (
+        scope.constant(node, 3) if len(node.inputs) > 3 and node.inputs[3] else range(len(shape))
+    )
+    for index, axis in enumerate(every):
+        place = int(axis) % len(shape)
+        begin, end = given[index], given[index + len(given) // 2]
+        places = [n % shape[place] for n in range(-begin, shape[place] + end)]
+        value = steps.gather(f"axis_{place}", value, place, places)
+    return steps.finish(value)

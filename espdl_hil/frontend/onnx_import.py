@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -16,16 +17,19 @@ from onnx import numpy_helper
 from espdl_hil.errors import ModelError, UnsupportedModelError, UnsupportedOperatorError
 from espdl_hil.frontend.hints import HINTS
 from espdl_hil.frontend.onnx_model import read_model
-from espdl_hil.frontend.rewrites import REWRITES, explicit_kernel, explicit_pads
+from espdl_hil.frontend.rewrites import REWRITES
 from espdl_hil.frontend.scope import OnnxNode, Scope
+from espdl_hil.frontend.windows import explicit_kernel, explicit_pads
 from espdl_hil.ir.attributes import Attribute, AttributeKind, Attributes
 from espdl_hil.ir.graph import Graph, Node
 from espdl_hil.ir.operator import LayoutRule
 from espdl_hil.ir.types import Array, DType, TensorType
 from espdl_hil.ops import OPERATORS
-from espdl_hil.ops._visitor import VISITORS
+from espdl_hil.ops._visitor import VISITORS, Where
+from espdl_hil.ops.add import Add
 from espdl_hil.ops.function import Function
 
+_NO_SHAPES: Mapping[str, Sequence[int]] = MappingProxyType({})
 _FLOAT_TYPES = (DType.FLOAT,)
 _INDEX_TYPES = (DType.INT64, DType.INT32, DType.BOOL)
 
@@ -38,7 +42,7 @@ def import_onnx(source: Path | bytes) -> Graph:
 
     Raises:
         UnsupportedModelError: every node that we cannot take, with operator, name and reason.
-        ModelError: not an ONNX model, an opset out of 11-21, shapes that are not static.
+        ModelError: not an ONNX model, an opset out of 9-24, shapes that are not static.
     """
     graph, findings = read_graph(source)
     if findings:
@@ -46,7 +50,11 @@ def import_onnx(source: Path | bytes) -> Graph:
     return graph
 
 
-def read_graph(source: Path | bytes) -> tuple[Graph, tuple[ModelError, ...]]:
+def read_graph(
+    source: Path | bytes,
+    shapes: Mapping[str, Sequence[int]] = _NO_SHAPES,
+    outputs: Sequence[str] = (),
+) -> tuple[Graph, tuple[ModelError, ...]]:
     """Read an ONNX model as far as we understand it.
 
     The model is cleaned by onnxslim (constant folding, dead nodes) on a copy in memory. A dynamic
@@ -54,16 +62,18 @@ def read_graph(source: Path | bytes) -> tuple[Graph, tuple[ModelError, ...]]:
 
     Args:
         source: path of the ``.onnx`` file (external data beside it is found), or its bytes.
+        shapes: by input name, lengths for dimensions that the model leaves open.
+        outputs: values, inner ones too, at which the model shall end; where it ends by default.
 
     Returns:
         The graph, and what stops it. With findings the graph lacks the nodes that they name; what
         those would give are inputs of it. It can be checked further, but not evaluated.
 
     Raises:
-        ModelError: not an ONNX model, an opset out of 11-21, shapes that are not static.
+        ModelError: not an ONNX model, an opset out of 9-24, shapes that are not static.
     """
-    model, opset = read_model(source)
-    constants, findings = _constants(model.graph.initializer)
+    model, opset = read_model(source, shapes, outputs)
+    constants, findings = _constants(model.graph)
     types = _types(model, constants, findings)
     scope = Scope(opset=opset, constants=constants, types=types)
     nodes: list[Node] = []
@@ -110,23 +120,35 @@ def _graph(
     )
 
 
-def _constants(
-    tensors: Iterable[onnx.TensorProto],
-) -> tuple[dict[str, Array], list[ModelError]]:
+def _constants(graph: onnx.GraphProto) -> tuple[dict[str, Array], list[ModelError]]:
+    """All constants, and findings for those that no board can hold.
+
+    Minus infinity in what is added or chosen becomes the lowest number: masks are written so, and a
+    pass bounds them.
+    """
     constants: dict[str, Array] = {}
     findings: list[ModelError] = []
-    for tensor in tensors:
+    for tensor in graph.initializer:
         array = numpy_helper.to_array(tensor)
-        constants[tensor.name] = _read_only(array)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            findings.append(
-                ModelError(
-                    "the constant contains NaN or infinity",
-                    value=tensor.name,
-                    hint="the training diverged, or the export is broken",
+            if np.isfinite(array[array != -np.inf]).all() and _masks(graph, tensor.name):
+                array = np.maximum(array, np.finfo(array.dtype).min)
+            else:
+                findings.append(
+                    ModelError(
+                        "the constant contains NaN or infinity",
+                        value=tensor.name,
+                        hint="the training diverged, or the export is broken",
+                    )
                 )
-            )
+        constants[tensor.name] = _read_only(array)
     return constants, findings
+
+
+def _masks(graph: onnx.GraphProto, name: str) -> bool:
+    """Whether nothing but additions and choices read a constant."""
+    users = [node.op_type for node in graph.node if name in node.input]
+    return bool(users) and set(users) <= {Add.op_type, Where.op_type}
 
 
 def _read_only(array: Array) -> Array:

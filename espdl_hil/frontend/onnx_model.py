@@ -6,7 +6,9 @@ The law of this file: it works on a copy in memory; the user's file is only read
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -15,30 +17,49 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper, shape_inference
 
 from espdl_hil.errors import ModelError
-from espdl_hil.ops.gru import GRU
-from espdl_hil.ops.lstm import LSTM
+from espdl_hil.frontend.widths import float_inputs, refuse_quantized, to_single_precision
+from espdl_hil.ops.rms_normalization import RMSNormalization
+from espdl_hil.ops.swish import Swish
 
-OLDEST_OPSET = 11
-NEWEST_OPSET = 21
+_NOTHING: Mapping[str, Sequence[int]] = MappingProxyType({})
 
-_TIME_FIRST = (GRU.op_type, LSTM.op_type)
-"""Operators whose input is ``[time, batch, ...]``: with them, 1 may stand on the second axis."""
+OLDEST_OPSET = 9
+NEWEST_OPSET = 24
+
+_LIKE_THEIR_INPUT = (
+    "GroupNormalization",
+    "MeanVarianceNormalization",
+    RMSNormalization.op_type,
+    Swish.op_type,
+)
+"""Operators whose result has the type of their first input, which the library does not infer."""
 
 _LOG = logging.getLogger(__name__)
 
 
-def read_model(source: Path | bytes) -> tuple[onnx.ModelProto, int]:
+def read_model(
+    source: Path | bytes,
+    shapes: Mapping[str, Sequence[int]] = _NOTHING,
+    outputs: Sequence[str] = (),
+) -> tuple[onnx.ModelProto, int]:
     """The cleaned model, with inferred shapes, and its opset.
 
     Args:
         source: path of the ``.onnx`` file (external data beside it is found), or its bytes.
+        shapes: by input name, lengths for dimensions that the model leaves open.
+        outputs: values, inner ones too, at which the model shall end; where it ends by default.
 
     Raises:
         ModelError: not a valid ONNX model, an opset out of range, inputs that are not static.
     """
     model = _read(source)
     opset = _checked_opset(model)
-    _fix_inputs(model)
+    if outputs:
+        _end_at(model, outputs)
+    refuse_quantized(model)
+    to_single_precision(model)
+    float_inputs(model)
+    _fix_inputs(model, shapes)
     model = _clean(model)
     _absorb_constant_nodes(model)
     return model, opset
@@ -81,10 +102,55 @@ def _checked_opset(model: onnx.ModelProto) -> int:
     return opset
 
 
-def _fix_inputs(model: onnx.ModelProto) -> None:
+def _end_at(model: onnx.ModelProto, outputs: Sequence[str]) -> None:
+    """Let the model end at these values (in our own copy), and drop what comes behind them."""
+    graph = model.graph
+    made = {name: node for node in graph.node for name in node.output if name}
+    missing = [name for name in outputs if name not in made]
+    if missing:
+        raise ModelError(
+            "no node computes it, so the model cannot end there",
+            value=missing[0],
+            hint="give names of values as an ONNX viewer shows them",
+        )
+    known = {value.name: value for value in (*graph.value_info, *graph.output)}
+    kept = [known.get(name, onnx.ValueInfoProto(name=name)) for name in outputs]
+    needed: set[str] = set()
+    waiting = list(outputs)
+    while waiting:
+        name = waiting.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        if name in made:
+            waiting += list(made[name].input) + _outer_values(made[name])
+    nodes = [node for node in graph.node if any(name in needed for name in node.output)]
+    del graph.output[:]
+    graph.output.extend(kept)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    parameters = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name in needed or value.name in parameters]
+    del graph.input[:]
+    graph.input.extend(inputs)
+
+
+def _outer_values(node: onnx.NodeProto) -> list[str]:
+    """What the graphs in a node's attributes read."""
+    return [
+        name
+        for attribute in node.attribute
+        if attribute.HasField("g")
+        for inner in attribute.g.node
+        for name in (*inner.input, *_outer_values(inner))
+    ]
+
+
+def _fix_inputs(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> None:
     """Demand static inputs with batch 1 (in our own copy); drop what older shapes said."""
     parameters = {tensor.name for tensor in model.graph.initializer}
-    recurrent = any(node.op_type in _TIME_FIRST for node in model.graph.node)
+    given = [value for value in model.graph.input if value.name not in parameters]
+    _set_open_dimensions(given, shapes)
     for value in model.graph.input:
         if value.name in parameters:
             continue
@@ -105,10 +171,11 @@ def _fix_inputs(model: onnx.ModelProto) -> None:
             raise ModelError(
                 f"the input shape {described} is not static",
                 value=value.name,
-                hint="a board has no dynamic shapes: export with fixed dimensions",
+                hint="a board has no dynamic shapes: export with fixed dimensions, or give "
+                "samples, whose shape decides",
             )
-        time_first = recurrent and len(dims) == 3 and dims[1].dim_value == 1
-        if len(dims) > 1 and dims[0].dim_value != 1 and not time_first:
+        # Fewer than four axes may mean anything; operators on images look for themselves.
+        if len(dims) > 3 and dims[0].dim_value != 1:
             raise ModelError(
                 f"the input shape {described} has batch {dims[0].dim_value}",
                 value=value.name,
@@ -117,6 +184,30 @@ def _fix_inputs(model: onnx.ModelProto) -> None:
     del model.graph.value_info[:]
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
+
+
+def _set_open_dimensions(
+    inputs: Sequence[onnx.ValueInfoProto], shapes: Mapping[str, Sequence[int]]
+) -> None:
+    """Give open dimensions the lengths in ``shapes``; a name stands for one length everywhere."""
+    named: dict[str, int] = {}
+    for value in inputs:
+        dims = value.type.tensor_type.shape.dim
+        wanted = tuple(shapes.get(value.name, ()))
+        if len(wanted) == len(dims) - 1:
+            wanted = (1, *wanted)
+        if len(wanted) != len(dims):
+            continue
+        for dim, length in zip(dims, wanted, strict=True):
+            if dim.HasField("dim_value") and dim.dim_value > 0:
+                continue
+            if dim.dim_param:
+                named.setdefault(dim.dim_param, int(length))
+            dim.dim_value = int(length)
+    for value in inputs:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in named and dim.dim_param:
+                dim.dim_value = named[dim.dim_param]
 
 
 def _clean(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -130,11 +221,38 @@ def _clean(model: onnx.ModelProto) -> onnx.ModelProto:
     parameters = {tensor.name for tensor in model.graph.initializer}
     kept = {value.name for value in model.graph.input} | parameters
     model.graph.input.extend(value for value in inputs if value.name not in kept)
+    while True:
+        model = _inferred(model)
+        if not _type_like_inputs(model):
+            return model
+
+
+def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     except shape_inference.InferenceError as error:
         _LOG.info("shape inference stopped: %s", error)
         return shape_inference.infer_shapes(model, data_prop=True)
+
+
+def _type_like_inputs(model: onnx.ModelProto) -> bool:
+    """Type the results that the library has no inference for; whether there were any."""
+    graph = model.graph
+    known = {v.name: v for v in (*graph.input, *graph.value_info, *graph.output)}
+    typed = {name for name, v in known.items() if v.type.tensor_type.HasField("shape")}
+    found = False
+    for node in graph.node:
+        if node.op_type not in _LIKE_THEIR_INPUT or node.output[0] in typed:
+            continue
+        if node.input[0] not in typed:
+            continue
+        kind = known[node.input[0]].type
+        target = known.get(node.output[0])
+        if target is None:
+            target = graph.value_info.add(name=node.output[0])
+        target.type.CopyFrom(kind)
+        found = True
+    return found
 
 
 def _absorb_constant_nodes(model: onnx.ModelProto) -> None:

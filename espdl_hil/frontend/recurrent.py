@@ -8,7 +8,9 @@ After::
 
     y, y_h = GRU(x, w, r, b, , zeros)
 
-The board indexes all outputs and the initial states, whether a model names them or not.
+The board indexes all outputs and the initial states, whether a model names them or not. It knows
+no direction "reverse": the sequence is turned round by a Slice before the layer, and its result
+behind it.
 """
 
 from __future__ import annotations
@@ -20,19 +22,31 @@ import numpy as np
 from espdl_hil.errors import ModelError, UnsupportedAttributeError
 from espdl_hil.frontend.moves import reshaped
 from espdl_hil.frontend.scope import OnnxNode, Scope
+from espdl_hil.frontend.unrolled import gru_reset_first
+from espdl_hil.frontend.unrolled import rnn as plain_rnn
 from espdl_hil.ir.attributes import Attribute
+from espdl_hil.ops.slice import Slice
 
 _BIAS, _LENGTHS, _STATE, _CELL, _PEEPHOLES = 3, 4, 5, 6, 7
 
 
 def gru(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     """The nodes for one GRU; see the file's head."""
+    if not node.typed(scope.opset).integer("linear_before_reset", 0):
+        _refuse(node, scope, None)
+        return gru_reset_first(node, scope)
     return _complete(node, scope, gates=3, functions=("Sigmoid", "Tanh"), outputs=2)
 
 
 def lstm(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     """The nodes for one LSTM; see the file's head."""
     return _complete(node, scope, gates=4, functions=("Sigmoid", "Tanh", "Tanh"), outputs=3)
+
+
+def rnn(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """The nodes for one RNN, which ESP-DL has not."""
+    _refuse(node, scope, None)
+    return plain_rnn(node, scope)
 
 
 def _complete(
@@ -82,17 +96,31 @@ def _complete(
                 moved = scope.add_value(name, like=x, shape=(directions, 1, hidden))
                 nodes.append(reshaped(f"{name}/reshape", scope, inputs[index], moved))
                 inputs[index] = moved
+    backwards = direction == "reverse"
+    if backwards:
+        inputs[0] = scope.add_value(
+            f"{node.name}/backwards", like=x, shape=(steps, 1, scope.shape(node, x)[2])
+        )
+        source = turned if layout else x
+        nodes.append(_turned_round(f"{node.name}/turn", scope, source, inputs[0]))
     given = [*node.outputs, *[""] * (outputs - len(node.outputs))]
     results: list[str] = []
     for index, (value, shape) in enumerate(zip(given, shapes, strict=True)):
-        if value and not layout:
+        if value and not layout and not (backwards and index == 0):
             results.append(value)
             continue
         results.append(scope.add_value(f"{node.name}/output_{index}", like=x, shape=shape))
-        if value:
-            after.append(reshaped(f"{node.name}/batch_first_{index}", scope, results[-1], value))
+        if not value:
+            continue
+        found = results[-1]
+        if backwards and index == 0:
+            to = scope.add_value(f"{node.name}/forwards", like=x, shape=shape) if layout else value
+            after.append(_turned_round(f"{node.name}/turn_back", scope, found, to))
+            found = to
+        if layout:
+            after.append(reshaped(f"{node.name}/batch_first_{index}", scope, found, value))
     attributes = {
-        "direction": Attribute.of(direction),
+        "direction": Attribute.of("bidirectional" if both else "forward"),
         "hidden_size": Attribute.of(hidden),
     }
     if gates == 3:
@@ -107,8 +135,17 @@ def _complete(
     )
 
 
-def _refuse(node: OnnxNode, scope: Scope, functions: tuple[str, ...]) -> None:
-    """Refuse what the board's layers do not have."""
+def _turned_round(name: str, scope: Scope, given: str, result: str) -> OnnxNode:
+    """``given`` with its time steps (axis 0) from the last to the first."""
+    bounds = tuple(
+        scope.add_constant(f"{name}/{label}", np.array([number], dtype=np.int64))
+        for label, number in (("starts", -1), ("ends", -(2**31)), ("axes", 0), ("steps", -1))
+    )
+    return OnnxNode(name, Slice.op_type, (given, *bounds), (result,))
+
+
+def _refuse(node: OnnxNode, scope: Scope, functions: tuple[str, ...] | None) -> None:
+    """Refuse what the board's layers do not have; ``None`` leaves the functions to others."""
     read = node.typed(scope.opset)
     x = scope.shape(node, node.inputs[0])
     layout = read.integer("layout", 0)
@@ -119,8 +156,13 @@ def _refuse(node: OnnxNode, scope: Scope, functions: tuple[str, ...]) -> None:
             hint="the board computes one sample: export with batch 1",
         )
     named = node.attributes.get("activations")
-    if named is not None and tuple(str(f).lower() for f in named.value) != tuple(  # type: ignore[union-attr]
-        f.lower() for f in functions
+    if (
+        functions is not None
+        and named is not None
+        and tuple(str(f).lower() for f in named.value)
+        != tuple(  # type: ignore[union-attr]
+            f.lower() for f in functions
+        )
     ):
         raise UnsupportedAttributeError(
             "activations", named.value, ", ".join(functions), node=node.name

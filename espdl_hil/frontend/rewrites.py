@@ -13,53 +13,23 @@ from types import MappingProxyType
 import numpy as np
 
 from espdl_hil.errors import ModelError, UnsupportedAttributeError
+from espdl_hil.frontend.einsum import einsum
 from espdl_hil.frontend.limits import maximum, minimum
 from espdl_hil.frontend.moves import depth_to_space, gather, pad, space_to_depth
-from espdl_hil.frontend.recurrent import gru, lstm
+from espdl_hil.frontend.normalized import (
+    group_normalization,
+    instance_normalization,
+    mean_variance_normalization,
+)
+from espdl_hil.frontend.picked import gather_elements, gather_nd, tile
+from espdl_hil.frontend.pools import average_pool, max_pool
+from espdl_hil.frontend.recurrent import gru, lstm, rnn
+from espdl_hil.frontend.resized import resize, upsample
 from espdl_hil.frontend.scope import OnnxNode, Scope
+from espdl_hil.frontend.sums import gemm, mean, parametric_relu, running_sum, triangle
 from espdl_hil.frontend.transposed import conv_transpose
+from espdl_hil.frontend.windows import conv
 from espdl_hil.ir.attributes import Attribute
-
-
-def explicit_kernel(node: OnnxNode, scope: Scope) -> OnnxNode:
-    """The node with ``kernel_shape`` written out from the weights ``[N, C, ...]`` at input 1.
-
-    Before: ``Conv(x, w)``; after: ``Conv(x, w, kernel_shape=[3, 3])``.
-    """
-    if "kernel_shape" in node.attributes:
-        return node
-    kernel = Attribute.of(scope.shape(node, node.inputs[1])[2:])
-    return replace(node, attributes={**node.attributes, "kernel_shape": kernel})
-
-
-def explicit_pads(node: OnnxNode, scope: Scope) -> OnnxNode:
-    """The node with ``auto_pad`` written as ``pads``.
-
-    Before: ``Conv(auto_pad=SAME_UPPER)``; after: ``Conv(pads=[0, 0, 1, 1])``.
-    """
-    if "auto_pad" not in node.attributes:
-        return node
-    read = node.typed(scope.opset)
-    attributes = dict(node.attributes)
-    del attributes["auto_pad"]
-    mode = read.text("auto_pad")
-    if mode != "NOTSET":
-        kernel = read.integers("kernel_shape")
-        ones = (1,) * len(kernel)
-        strides = read.integers("strides", ones)
-        dilations = read.integers("dilations", ones)
-        size = scope.shape(node, node.inputs[0])[2:]
-        begin: list[int] = []
-        end: list[int] = []
-        for n, k, stride, dilation in zip(size, kernel, strides, dilations, strict=True):
-            total = 0
-            if mode in ("SAME_UPPER", "SAME_LOWER"):
-                total = max((-(-n // stride) - 1) * stride + (k - 1) * dilation + 1 - n, 0)
-            small = total // 2
-            begin.append(total - small if mode == "SAME_LOWER" else small)
-            end.append(small if mode == "SAME_LOWER" else total - small)
-        attributes["pads"] = Attribute.of((*begin, *end))
-    return replace(node, attributes=attributes)
 
 
 def _batch_normalization(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
@@ -203,26 +173,44 @@ Rewrite = Callable[[OnnxNode, Scope], Sequence[OnnxNode]]
 
 REWRITES: Mapping[str, Rewrite] = MappingProxyType(
     {
+        "AveragePool": average_pool,
         "BatchNormalization": _batch_normalization,
+        "Conv": conv,
         "ConvTranspose": conv_transpose,
+        "CumSum": running_sum,
         "DepthToSpace": depth_to_space,
         "Div": _divide,
         "Dropout": _dropout,
+        "Einsum": einsum,
         "GRU": gru,
         "Gather": gather,
+        "GatherElements": gather_elements,
+        "GatherND": gather_nd,
+        "Gemm": gemm,
         "GlobalMaxPool": _global_max_pool,
+        "GroupNormalization": group_normalization,
+        "InstanceNormalization": instance_normalization,
         "LSTM": lstm,
         "LogSoftmax": _softmax,
         "Max": maximum,
+        "MaxPool": max_pool,
+        "Mean": mean,
+        "MeanVarianceNormalization": mean_variance_normalization,
         "Min": minimum,
+        "PRelu": parametric_relu,
         "Pad": pad,
         "Pow": _power,
+        "RNN": rnn,
         "Reshape": _reshape,
+        "Resize": resize,
         "Softmax": _softmax,
         "SpaceToDepth": space_to_depth,
         "Split": _split,
         "Squeeze": _squeeze,
         "Sum": _sum,
+        "Tile": tile,
+        "Trilu": triangle,
+        "Upsample": upsample,
     }
 )
 """Rewritings by ONNX operator."""

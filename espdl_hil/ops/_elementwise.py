@@ -16,6 +16,7 @@ from espdl_hil.ir.types import Array
 from espdl_hil.numerics import saturate
 from espdl_hil.ops._plain import Plain, required
 
+_INFINITE = 1e30  # what masks write for infinity; no board's exponents reach it
 _LOOPS = 4  # nested loops of ESP-DL's elementwise kernels
 
 
@@ -97,8 +98,16 @@ class RawArithmetic(Plain):
         """Combine wide integers, or floats."""
 
     def check(self, site: LoweringSite) -> None:
-        """Refuse broadcasting beyond what the kernels loop over."""
+        """Refuse broadcasting beyond what the kernels loop over, and masks of infinity."""
         refuse_deep(site)
+        for given in site.inputs[:2]:
+            if given is not None and given.constant is not None:
+                largest = float(np.abs(given.constant.astype(np.float64)).max(initial=0.0))
+                if largest >= _INFINITE:
+                    raise ModelError(
+                        f"the constant {given.name!r} holds {largest:.0e} or infinity",
+                        hint="a mask must be added right in front of a softmax; else bound it",
+                    )
 
     def lower(self, site: LoweringSite) -> LoweredOperator:
         """As it is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from espdl_hil.ir.operator import (
 )
 from espdl_hil.ir.types import Array
 from espdl_hil.ops._plain import integers, normal_axis, required
+from espdl_hil.ops._shapes import stored_axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Gather(Operator):
     """Slices along ``axis`` in the order of the indices (input 1)."""
 
     op_type: ClassVar[str] = "Gather"
-    traits: ClassVar[Traits] = Traits(LayoutRule.ONNX, ExponentRule.PASSIVE, index_inputs=(1,))
+    traits: ClassVar[Traits] = Traits(LayoutRule.AXIS, ExponentRule.PASSIVE, index_inputs=(1,))
 
     axis: int
 
@@ -42,6 +43,10 @@ class Gather(Operator):
     def to_attributes(self) -> Mapping[str, Attribute]:
         """The axis."""
         return {"axis": Attribute.of(self.axis)}
+
+    def permuted(self, perm: tuple[int, ...]) -> Gather:
+        """The stored place of the axis; asked where a row of indices keeps the number of axes."""
+        return replace(self, axis=stored_axis(self.axis, perm))
 
     def check(self, site: LoweringSite) -> None:
         """Refuse indices that the runtime would take as they are, outside the tensor."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -33,6 +33,7 @@ from espdl_hil.ops.gather import Gather
 from espdl_hil.targets import Freedom
 
 _MODES = ("nearest", "linear")
+_IMPORTED_MODES = (*_MODES, "cubic")
 _VECTOR = 16  # channels of one vector; the nearest kernels need that many, but for 2x2
 _LARGEST_LEFT = 6  # the vector kernels hold 2**n as one signed byte
 
@@ -48,6 +49,8 @@ class Resize(Operator):
         coordinate_transformation_mode: the board knows asymmetric for nearest; align_corners, or
             else half_pixel, for linear.
         nearest_mode: the board rounds coordinates down.
+        cubic_coeff_a: of mode ``"cubic"``, which a model may have and the board has not.
+        exclude_outside: the same.
     """
 
     op_type: ClassVar[str] = "Resize"
@@ -67,13 +70,17 @@ class Resize(Operator):
     mode: str
     coordinate_transformation_mode: str
     nearest_mode: str
+    cubic_coeff_a: float = field(default=-0.75, kw_only=True)
+    exclude_outside: int = field(default=0, kw_only=True)
 
     @classmethod
     def from_attributes(cls, attributes: Attributes) -> Resize:
         """Parse."""
         mode = attributes.text("mode", "nearest")
-        if mode not in _MODES:
-            raise attributes.unsupported("mode", mode, "nearest or linear")
+        # Only files have no opset.
+        known = _MODES if attributes.opset is None else _IMPORTED_MODES
+        if mode not in known:
+            raise attributes.unsupported("mode", mode, ", ".join(known))
         if attributes.integer("antialias", 0):
             raise attributes.unsupported("antialias", 1, "0")
         policy = attributes.text("keep_aspect_ratio_policy", "stretch")
@@ -85,15 +92,34 @@ class Resize(Operator):
                 "coordinate_transformation_mode", "half_pixel"
             ),
             nearest_mode=attributes.text("nearest_mode", "round_prefer_floor"),
+            cubic_coeff_a=attributes.number("cubic_coeff_a", -0.75),
+            exclude_outside=attributes.integer("exclude_outside", 0),
         )
 
     def to_attributes(self) -> Mapping[str, Attribute]:
-        """All attributes."""
+        """All attributes that the mode has."""
+        cubic: dict[str, Attribute] = {}
+        if self.mode not in _MODES:
+            cubic = {
+                "cubic_coeff_a": Attribute.of(self.cubic_coeff_a),
+                "exclude_outside": Attribute.of(self.exclude_outside),
+            }
         return {
+            **cubic,
             "coordinate_transformation_mode": Attribute.of(self.coordinate_transformation_mode),
             "mode": Attribute.of(self.mode),
             "nearest_mode": Attribute.of(self.nearest_mode),
         }
+
+    def has_kernel(self, bits: int, given: tuple[int, ...], result: tuple[int, ...]) -> bool:
+        """Whether ESP-DL interpolates shape ``given`` to ``result`` (ONNX order) as ONNX means."""
+        mode = self.coordinate_transformation_mode
+        if self.mode != "linear" or bits != 8 or min(given[2:]) < 2:
+            return False
+        if mode == "half_pixel":
+            return True
+        # With a single output, these two take the first input, the board something else.
+        return mode in ("align_corners", "pytorch_half_pixel") and min(result[2:]) > 1
 
     def check(self, site: LoweringSite) -> None:
         """Refuse what the board computes otherwise than ONNX, or not at all."""
@@ -107,9 +133,9 @@ class Resize(Operator):
         if self.mode == "nearest":
             _onnx_positions(self, site)
             return
-        if site.bits != 8:
+        if site.bits != 8 or self.mode not in _MODES:
             raise ModelError(
-                "linear Resize in int16: ESP-DL's kernel is empty",
+                f"{self.mode} Resize in int{site.bits}: ESP-DL has no kernel for it",
                 hint="quantize with 8 bits, use mode nearest, or a ConvTranspose",
             )
         allowed = ("half_pixel", "align_corners", "pytorch_half_pixel")

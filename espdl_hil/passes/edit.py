@@ -7,12 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
+from espdl_hil.ir.attributes import Attribute, Attributes
 from espdl_hil.ir.graph import Graph, Node
+from espdl_hil.ir.operator import Operator
 from espdl_hil.ir.types import Array, DType, TensorType
+
+_NO_ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType({})
+_CURRENT_OPSET = 20
+"""In which attributes of new nodes are written."""
 
 
 @dataclass(slots=True)
@@ -62,6 +69,30 @@ class Draft:
         free = _free(name, self.types)
         self.types[free] = kind
         return free
+
+    def step(
+        self,
+        kind: type[Operator],
+        name: str,
+        inputs: tuple[str, ...],
+        shape: tuple[int, ...],
+        attributes: Mapping[str, Attribute] = _NO_ATTRIBUTES,
+    ) -> Node:
+        """A node of ``kind`` with a new float result of ``shape``; the caller places it."""
+        result = self._add(name, TensorType(DType.FLOAT, shape))
+        return self.node(kind, name, inputs, result, attributes)
+
+    def node(
+        self,
+        kind: type[Operator],
+        name: str,
+        inputs: tuple[str, ...],
+        result: str,
+        attributes: Mapping[str, Attribute] = _NO_ATTRIBUTES,
+    ) -> Node:
+        """A node of ``kind`` that gives ``result``; the caller places it."""
+        op = kind.from_attributes(Attributes(name, kind.op_type, attributes, _CURRENT_OPSET))
+        return Node(name, op, inputs, (result,))
 
     def free_node(self, name: str) -> str:
         """A name made from ``name`` that no node of the source has."""

@@ -10,7 +10,6 @@ import pytest
 
 from espdl_hil import espdl
 from espdl_hil.calibration.observers import Observer
-from espdl_hil.errors import UnsupportedModelError
 from espdl_hil.ir.types import DType
 from espdl_hil.lowering import to_real, to_stored
 from espdl_hil.pipeline import Quantized, quantize
@@ -67,13 +66,12 @@ def test_results_are_within_one_step_of_float(case, target, bits):
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("case", INT8_ONLY)
-def test_int8_only_operators_do_int8_and_refuse_int16(case, target):
-    data, result, samples = quantized(INT8_ONLY[case], target, 8)
-    for name, simulated, expected in outcomes(data, result, samples):
-        step = 2.0 ** result.model.values[name].exponent
-        assert np.abs(simulated - expected).max() <= 1.01 * step
-    with pytest.raises(UnsupportedModelError, match="int16"):
-        quantized(INT8_ONLY[case], target, 16)
+def test_int8_only_operators_are_written_in_others_in_int16(case, target):
+    for bits, steps in ((8, 1.01), (16, 2.01)):
+        data, result, samples = quantized(INT8_ONLY[case], target, bits)
+        for name, simulated, expected in outcomes(data, result, samples):
+            step = 2.0 ** result.model.values[name].exponent
+            assert np.abs(simulated - expected).max() <= steps * step
 
 
 @pytest.mark.parametrize("target", TARGETS)
