@@ -14,6 +14,9 @@ const char HIL_FAULTS_HELP[] =
     "  flip-weight[:NAME[:BIT]]  after the hash of a model was verified, one bit of parameter\n"
     "                            NAME (the largest integer one) is flipped: bit BIT of its bytes\n"
     "                            (the second highest of the middle element); at every load\n"
+    "  flip-output:N[:BIT]       one bit of what node N computed is flipped, before anybody reads\n"
+    "                            it: bit BIT (0) of its first output, counted around; at every "
+    "run\n"
     "  rounding[:MODE]           computes with half-up, half-even or down (the mode of the other\n"
     "                            chips); always\n"
     "  stale-model               LOAD keeps the model that is loaded, if any; always\n"
@@ -55,6 +58,24 @@ static bool read_flip(hil_faults_t *faults, const char *argument)
     memcpy(faults->flip_parameter, argument, size);
     faults->flip_parameter[size] = 0;
     return colon == NULL || read_number(&faults->flip_bit, colon + 1);
+}
+
+/* N[:BIT] */
+static bool read_flip_output(hil_faults_t *faults, const char *argument)
+{
+    char node[16] = "";
+    const char *colon = argument != NULL ? strchr(argument, ':') : NULL;
+    size_t size = colon != NULL ? (size_t)(colon - argument) : sizeof(node);
+    if (argument == NULL || (colon == NULL && strlen(argument) >= sizeof(node))) {
+        return false;
+    }
+    if (colon != NULL && size >= sizeof(node)) {
+        return false;
+    }
+    memcpy(node, argument, colon != NULL ? size : strlen(argument));
+    faults->flip_output = true;
+    return read_number(&faults->flip_output_node, node) &&
+           (colon == NULL || read_number(&faults->flip_output_bit, colon + 1));
 }
 
 static bool read_rounding(hil_faults_t *faults, const char *argument)
@@ -100,6 +121,9 @@ bool hil_faults_add(hil_faults_t *faults, const char *text)
 
     if (strcmp(kind, "flip-weight") == 0) {
         return read_flip(faults, argument);
+    }
+    if (strcmp(kind, "flip-output") == 0) {
+        return read_flip_output(faults, argument);
     }
     if (strcmp(kind, "rounding") == 0) {
         return read_rounding(faults, argument);
@@ -329,6 +353,13 @@ static void outer_node_end(void *user, uint32_t node_index)
 static void outer_node_output(void *user, const hil_node_output_t *output)
 {
     hil_faults_t *faults = user;
+    if (faults->flip_output && output->node_index == faults->flip_output_node &&
+        output->output_index == 0 && output->value.size_bytes > 0) {
+        /* The engine's own memory, so that every later node reads the wrong bit too. */
+        uint8_t *data = (uint8_t *)(uintptr_t)output->data;
+        uint32_t bit = (uint32_t)(faults->flip_output_bit % (8ull * output->value.size_bytes));
+        data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
     faults->observer->node_output(faults->observer->user, output);
 }
 

@@ -25,6 +25,8 @@ typedef struct {
     bool flip_weight;
     char flip_parameter[256]; /* empty: the largest integer parameter */
     uint32_t flip_bit;
+    bool flip_output;
+    uint32_t flip_output_node, flip_output_bit;
     bool wrong_rounding;
     hil_rounding_t rounding; /* HIL_ROUND_TARGET: the other one than the target's */
     bool stale_model;
