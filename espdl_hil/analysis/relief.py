@@ -16,7 +16,7 @@ import numpy as np
 
 from espdl_hil.analysis.headroom import headroom_of, macs_of, passing_macs_of
 from espdl_hil.analysis.rehearsal import Act, Rehearsal
-from espdl_hil.calibration.observers import HIGHEST_EXPONENT
+from espdl_hil.calibration.observers import HIGHEST_EXPONENT, fitting_exponent
 from espdl_hil.calibration.ranges import Ranges
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.graph import Graph, Node, QuantModel
@@ -221,14 +221,13 @@ class _Search:
     def _cheapest(self, node: Node, lacking: int) -> Room | None:
         """The room that makes products smaller by ``lacking`` bits with the least noise."""
         weights, inputs = self._exponents(self.quant, node)
-        first_weights, first_input = self._exponents(self.start, node)
-        limit = self.config.bits - _KEPT_BITS
+        coarsest_weights, coarsest_input = self._coarsest(node)
         candidates = []
         for of_input in range(lacking + 1):
             coarser = tuple(exponent + lacking - of_input for exponent in weights)
             if (
-                coarser[0] - first_weights[0] <= limit
-                and inputs + of_input - first_input <= limit
+                max(coarser) <= coarsest_weights
+                and inputs + of_input <= coarsest_input
                 and max(coarser) + inputs + of_input <= HIGHEST_EXPONENT
             ):
                 noise = self._noise(node, coarser, inputs + of_input)
@@ -240,6 +239,15 @@ class _Search:
         before = self.rooms.get(node.name, Room())
         wanted = inputs + of_input if of_input else before.inputs
         return Room(coarser, wanted, converts)
+
+    def _coarsest(self, node: Node) -> tuple[int, int]:
+        """The exponents of weights and input beyond which these would keep too few bits."""
+        weights, inputs = self._exponents(self.start, node)
+        spare = self.config.bits - _KEPT_BITS
+        constant = self.graph.constants.get(node.inputs[1])
+        if constant is None:
+            return weights[0] + spare, inputs + spare
+        return fitting_exponent(float(np.abs(constant).max()), _KEPT_BITS), inputs + spare
 
     def _cannot(self, node: Node, lacking: int) -> ModelError:
         accumulator = self.config.target.mac[self.config.bits].lane.bits

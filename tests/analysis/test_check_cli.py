@@ -84,15 +84,14 @@ def test_an_onnx_model_is_checked_whole_before_it_is_quantized(tmp_path, capsys)
     path = tmp_path / "net.onnx"
     onnx.save(
         model_of(
-            "g (float[1,3,8,8] x) => (float[1,3,4,4] z)"
-            " { t = Det(x) y = MaxPool<kernel_shape = [2,2], strides = [2,2],"
-            " dilations = [2,2], pads = [1,1,0,0]>(x) z = Hardmax(y) }"
+            "g (float[1,3,8,8] x, float[1,2,4,4,4] x2, float[2,2,3,3,3] w) => (float y, float z)"
+            " { y = Hardmax(x) z = Conv(x2, w) }"
         ),
         path,
     )
     assert check(path, "--target", "esp32p4") == 3
     out = capsys.readouterr().out
-    for words in ("Hardmax", "dilations"):
+    for words in ("Hardmax", "over 3 axes"):
         assert words in out
 
 

@@ -33,31 +33,35 @@ UNLIMITED = replace(
     ),
 )
 
-GEMM = "g (float[1,160] x, float[160,33] w, float[33] b) => (float y) { y = Gemm(x, w, b) }"
+GEMM = "g (float[1,400] x, float[400,33] w, float[33] b) => (float y) { y = Gemm(x, w, b) }"
 CONVS = (
-    "g (float[1,3,9,9] x, float[48,3,3,3] w0, float[16,48,3,3] w1, float[20,16,1,1] w2)"
-    " => (float y) { t0 = Conv(x, w0) r = Relu(t0)"
+    "g (float[1,3,9,9] x, float[48,3,3,3] p0, float[16,48,3,3] w1, float[20,16,1,1] w2)"
+    " => (float y) { t0 = Conv(x, p0) r = Relu(t0)"
     " m = MaxPool<kernel_shape = [2,2], strides = [2,2]>(r)"
     " t1 = Conv<pads = [1,1,1,1]>(m, w1) y = Conv(t1, w2) }"
 )
 ATTENTION = (
-    "g (float[1,6,96] x, float[1,6,96] x2) => (float y)"
+    "g (float[1,6,400] x, float[1,20,400] x2) => (float y)"
     " { t = Transpose<perm = [0,2,1]>(x2) y = MatMul(x, t) }"
 )
 SHARED = (
-    "g (float[1,160] x, float[160,16] w, float[160,16] w2) => (float y, float z)"
+    "g (float[1,400] x, float[400,16] w, float[400,16] w2) => (float y, float z)"
     " { y = MatMul(x, w) z = MatMul(x, w2) }"
 )
 GRAPHS = {"gemm": GEMM, "convs": CONVS, "attention": ATTENTION, "shared": SHARED}
 
 
 def rising_and_falling(body: str, seed: int = 1) -> bytes:
-    """A model whose sums climb far beyond what they end at: one sign first, then the other."""
+    """A model whose sums climb far beyond what they end at: one sign first, then the other.
+
+    Weights whose name begins with ``p`` are positive throughout.
+    """
     model = model_of(body, seed=seed)
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor)
         taps = {1: 0, 2: array.shape[0], 4: int(np.prod(array.shape[1:]))}[array.ndim]
-        sign = np.where(np.arange(taps) < taps // 2, 1, -1).astype(np.float32)
+        rising = taps if tensor.name.startswith("p") else taps // 2
+        sign = np.where(np.arange(taps) < rising, 1, -1).astype(np.float32)
         size = np.abs(array) + np.float32(0.7) * np.abs(array).max()
         if array.ndim == 2:
             array = size * sign[:, None]
@@ -69,16 +73,19 @@ def rising_and_falling(body: str, seed: int = 1) -> bytes:
 
 
 def samples_of(data: bytes, count: int, seed: int = 5) -> dict[str, np.ndarray]:
-    """Positive inputs, about as large as each other."""
+    """Positive inputs, about as large as each other; of ``x2`` half of each row is negative."""
     rng = np.random.default_rng(seed)
     shapes = {
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         for value in onnx.load_from_string(data).graph.input
     }
-    return {
-        name: rng.uniform(0.6, 1.0, (count, *shape)).astype(np.float32)
+    arrays = {
+        name: rng.uniform(0.6, 0.99, (count, *shape)).astype(np.float32)
         for name, shape in shapes.items()
     }
+    if "x2" in arrays:
+        arrays["x2"][..., arrays["x2"].shape[-1] // 2 :] *= -1
+    return arrays
 
 
 def quantized(data, samples, mode, bits=8, target=S3) -> Quantized:
@@ -120,13 +127,12 @@ def test_what_overflows_without_relief_does_not_with_it(name):
     assert result.relieved.reliefs
     assert not result.relieved.stuck
     assert overflows(result.model, samples) == 0
-    if name != "attention":  # there the sums only rise, and saturate where the output does too
-        for before, after in zip(result.unrelieved, result.quality, strict=True):
-            assert after.sqnr_db > before.sqnr_db + 3
+    for before, after in zip(result.unrelieved, result.quality, strict=True):
+        assert after.sqnr_db > before.sqnr_db + 3
 
 
 @settings(max_examples=15)
-@given(st.integers(0, 2**32), st.sampled_from([name for name in GRAPHS if name != "attention"]))
+@given(st.integers(0, 2**32), st.sampled_from(sorted(GRAPHS)))
 def test_no_calibration_sample_overflows_whatever_the_weights(seed, name):
     data = rising_and_falling(GRAPHS[name], seed)
     samples = samples_of(data, 3, seed)
@@ -152,7 +158,7 @@ def test_no_input_at_all_overflows_where_that_was_asked_for(name):
 
 
 def test_int16_lanes_are_relieved_too():
-    body = "g (float[1,2048] x, float[2048,9] w) => (float y) { y = Gemm(x, w) }"
+    body = "g (float[1,8000] x, float[8000,9] w) => (float y) { y = Gemm(x, w) }"
     data = rising_and_falling(body)
     samples = samples_of(data, 3)
     assert overflows(quantized(data, samples, "off", 16).model, samples)
@@ -162,7 +168,7 @@ def test_int16_lanes_are_relieved_too():
 
 
 def test_a_layer_that_cannot_be_helped_is_named():
-    body = "g (float[1,20000] x, float[20000,16] w) => (float y) { y = Gemm(x, w) }"
+    body = "g (float[1,120000] x, float[120000,16] w) => (float y) { y = Gemm(x, w) }"
     data = rising_and_falling(body)
     samples = samples_of(data, 2)
     result = quantized(data, samples, "calibration")
@@ -176,7 +182,7 @@ def test_a_layer_that_cannot_be_helped_is_named():
 
 
 def test_bits_are_given_up_where_it_costs_least():
-    """Coarse inputs cost nothing where they are exact multiples; there weights keep theirs."""
+    """No other way to share the same bits between weights and input errs much less."""
     data = rising_and_falling(GEMM)
     samples = samples_of(data, 8)
     result = quantized(data, samples, "calibration")
@@ -239,7 +245,7 @@ def test_it_is_on_where_accumulators_are_narrow():
 
 
 def test_without_risk_no_sample_is_run():
-    data = bytes(model_of(GEMM.replace("160", "20")).SerializeToString())
+    data = bytes(model_of(GEMM.replace("400", "20")).SerializeToString())
     config = QuantizeConfig(S3)
     samples = samples_of(data, 2)
     result = quantize(data, config, samples)
