@@ -100,7 +100,7 @@ def test_a_failed_write_leaves_the_old_files(model, tmp_path, monkeypatch):
 def test_an_unsupported_model_lists_its_nodes(tmp_path, capsys):
     path = tmp_path / "bad.onnx"
     body = (
-        "g (float[1,4,20,20] x, float[1,4,4,4] x2) => (float y)"
+        "g (float[1,4,20,20] x, float[1,4,1,1] x2) => (float y)"
         " { [n1] t = LRN<size = 3>(x)"
         " [n2] a = AveragePool<kernel_shape = [15,15], pads = [7,7,7,7]>(t)"
         " [n3] m = Conv(a, x2) [n4] g = Greater(m, a) [n5] h = Not(g) [n6] y = Where(h, m, a) }"
