@@ -50,7 +50,22 @@ def totals(report: Report) -> list[str]:
     ]
     if any(check.virtual for check in report.checks):
         lines.append("virtual: no chip took part; latency and memory are those of the host's CPU")
+    lines += [text for check in report.checks if (text := open_text(check))]
     return lines
+
+
+def open_text(check: CheckRecord) -> str:
+    """What the chip's compiler decides in this model, and what came of it; empty if nothing."""
+    if not check.open_nodes:
+        return ""
+    steps = max(node.steps for node in check.open_nodes)
+    kinds = ", ".join(sorted({node.op_type for node in check.open_nodes}))
+    differed = sum(bool(node.vectors) for node in check.open_nodes)
+    allowed = f"by {_count(steps, 'step')}" if steps else "as floats do"
+    return (
+        f"{check.model} on {check.board_label}: {_count(len(check.open_nodes), 'node output')} may "
+        f"differ {allowed} ({kinds}: the chip's compiler decides), {differed} did"
+    )
 
 
 def accuracy_text(accuracy: AccuracyRecord) -> str:

@@ -54,12 +54,18 @@ def junit_properties(record: CheckRecord) -> list[tuple[str, object]]:
         ("bit_equal", str(record.equal).lower()),
         ("vectors", record.vectors),
         ("max_lsb", record.max_lsb),
+        ("open_nodes", len(record.open_nodes)),
+        ("open_nodes_differing", sum(bool(node.vectors) for node in record.open_nodes)),
         ("latency_us", round(record.median_latency_us, 1)),
         ("model_sha256", record.model_sha256),
         ("source_sha256", record.source_sha256),
         ("firmware_sha256", record.firmware_sha256),
         ("firmware_version", record.firmware_version),
         ("seed", record.seed),
+    ]
+    found += [
+        ("open_node", f"{node.node} ({node.op_type}): {node.why}; {node.source}")
+        for node in record.open_nodes
     ]
     if record.accuracy is not None:
         found.append((f"board_{record.accuracy.metric}", record.accuracy.board))

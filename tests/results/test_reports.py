@@ -14,6 +14,7 @@ from espdl_hil.results.records import (
     BenchErrorRecord,
     BudgetRecord,
     CheckRecord,
+    OpenNodeRecord,
     Report,
     from_plain,
     read_report,
@@ -26,6 +27,18 @@ from tests.support.results import check_record, difference
 
 BROKEN = BenchErrorRecord("digits", "desk", virtual=False, error="DeadlineError", message="silent")
 
+OPEN = OpenNodeRecord(
+    node="norm",
+    op_type="LayerNormalization",
+    value="y",
+    steps=1,
+    relative=0.0,
+    why="sums in <float32>",
+    source="esp-dl 12c0616 dl_module_layer_normalization.hpp",
+    vectors=2,
+    largest=1.0,
+)
+
 
 def report(*checks: CheckRecord, broken: tuple[BenchErrorRecord, ...] = ()) -> Report:
     return Report("2026-01-02T03:04:05+00:00", {"python": "3.x"}, checks, broken, 1, 2)
@@ -37,6 +50,7 @@ def report(*checks: CheckRecord, broken: tuple[BenchErrorRecord, ...] = ()) -> R
         check_record(),
         check_record(difference=difference(), accuracy=None, latency_us=()),
         check_record(node_latencies=(), memory=(), budgets=()),
+        check_record(open_nodes=(OPEN,)),
     ],
 )
 def test_a_record_comes_back_equal_from_plain_data(record):
@@ -156,3 +170,16 @@ def test_texts_from_models_and_boards_cannot_write_into_the_page():
 def test_the_first_differing_node_is_marked_in_the_picture():
     page = render_html(report(check_record(difference=difference())))
     assert re.search(r"first difference</text>", page)
+
+
+def test_what_the_compiler_decides_is_told_in_the_totals_and_on_the_page():
+    made = report(check_record(), check_record(open_nodes=(OPEN,)))
+    (line,) = [line for line in totals(made) if "compiler" in line]
+    assert "1 node output may differ by 1 step (LayerNormalization" in line
+    assert line.endswith("1 did")
+    page = render_html(made)
+    assert "norm (LayerNormalization)" in page
+    assert "1 LSB" in page
+    assert "1.0 in 2 of 7 input sets" in page
+    assert "sums in &lt;float32&gt;" in page
+    assert OPEN.source in page
