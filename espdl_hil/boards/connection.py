@@ -142,6 +142,7 @@ def _hello_at(
     caller: Caller, link: Link, conversation: Conversation, baud: int, patience_s: float
 ) -> Identity | None:
     link.transport.set_baud(baud)
+    link.client.set_rate(baud)
     link.until = caller.now() + patience_s
     try:
         with link.watched(_BootWatch().feed):

@@ -5,8 +5,10 @@ The law of this file: it opens, restarts and closes; it sends no byte.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 from espdl_hil.boards.discovery import demand_port, find_board
 from espdl_hil.boards.inventory import Board
@@ -45,6 +47,11 @@ class Line(ABC):
     @abstractmethod
     def close(self) -> None:
         """Undo ``open``."""
+
+    @contextlib.contextmanager
+    def released(self) -> Iterator[str]:
+        """Give the port to another program for a while; yields its name."""
+        yield self.port
 
     @abstractmethod
     def transport(self, return_s: float = 0.0) -> Transport:

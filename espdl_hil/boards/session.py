@@ -30,7 +30,9 @@ from espdl_hil.boards.restarts import RestartWatch, node_in_words, noted_node, r
 from espdl_hil.boards.virtual_process import build_virtual_firmware
 from espdl_hil.errors import (
     BoardError,
+    BoardNotFoundError,
     ConfigError,
+    DisconnectedError,
     EngineError,
     FlashError,
     RemoteProtocolError,
@@ -216,7 +218,7 @@ class BoardSession:
         request = self._with_engine(request)
         story: list[str] = []
         for attempt in range(_TRIES):
-            connection = self._connected()
+            connection = self._connected() if attempt == 0 else self._regained()
             connection.link.until = until
             before = connection.link.take_log()
             # What was said before the first try is not about this run; what the board says about
@@ -290,7 +292,8 @@ class BoardSession:
 
     def _flash(self, bundle: FirmwareBundle, progress: Progress | None) -> None:
         self._disconnect()
-        flash_with_esptool(self._line.port, bundle, self.board.flash.options, progress)
+        with self._line.released() as port:
+            flash_with_esptool(port, bundle, self.board.flash.options, progress)
         self.flashed = True
         try:
             self._connect()
@@ -331,6 +334,21 @@ class BoardSession:
                 "another firmware answers than before", board=self.board.name, hint="open it anew"
             )
         return connection
+
+    def _regained(self) -> Connection:
+        """Return the connection after a fault; a port that is gone for good is told as what it is.
+
+        That it is not found now is only the consequence of that it went away.
+        """
+        try:
+            return self._connected()
+        except BoardNotFoundError as error:
+            raise DisconnectedError(
+                "the port went away during the run and did not come back",
+                board=self.board.name,
+                port=error.port,
+                hint="was the board unplugged?",
+            ) from error
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -4,10 +4,18 @@ from espdl_hil.transport.base import Transport
 from espdl_hil.transport.faults import FaultyTransport, LineFaults
 from espdl_hil.transport.loopback import LoopbackTransport, ManualClock
 from espdl_hil.transport.process import ProcessTransport
-from espdl_hil.transport.serial import DEFAULT_BAUD, FoundPort, SerialTransport, found_ports
+from espdl_hil.transport.serial import (
+    DEFAULT_BAUD,
+    BorrowedSerialTransport,
+    FoundPort,
+    SerialTransport,
+    found_ports,
+    reopen_port,
+)
 
 __all__ = [
     "DEFAULT_BAUD",
+    "BorrowedSerialTransport",
     "FaultyTransport",
     "FoundPort",
     "LineFaults",
@@ -17,4 +25,5 @@ __all__ = [
     "SerialTransport",
     "Transport",
     "found_ports",
+    "reopen_port",
 ]

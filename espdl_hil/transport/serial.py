@@ -159,6 +159,8 @@ class SerialTransport(Transport):
 
     def set_baud(self, baud: int) -> None:
         """Change the line rate."""
+        if self._serial.baudrate == baud:
+            return  # over RFC 2217 even an unchanged rate is negotiated again
         try:
             self._serial.baudrate = baud
         except (serial.SerialException, OSError, ValueError) as cause:
@@ -186,6 +188,55 @@ class SerialTransport(Transport):
             port=self._url,
             hint="was the board unplugged, or did its USB device restart?",
         ) from cause
+
+
+class BorrowedSerialTransport(SerialTransport):
+    """A port that somebody else opened: used as it is, given back as it was, never closed.
+
+    Args:
+        opened: a pyserial port; nobody else may read it meanwhile.
+        reopen: close and open it first, for a port whose device went away and came back.
+
+    Raises:
+        TransportError: it is closed, or cannot be opened again.
+    """
+
+    def __init__(self, opened: serial.SerialBase, *, reopen: bool = False) -> None:
+        self._url = str(opened.port)
+        if reopen:
+            with contextlib.suppress(serial.SerialException, OSError):
+                opened.close()
+            reopen_port(opened)
+        if not opened.is_open:
+            raise TransportError("its owner has closed the port", port=self._url)
+        self._serial = opened
+        self._before = (opened.timeout, opened.write_timeout, opened.baudrate)
+        if not self._url.startswith("rfc2217://"):
+            opened.timeout = 0
+            opened.write_timeout = _WRITE_DEADLINE_S
+        self._descriptor = self._find_descriptor()
+
+    def close(self) -> None:
+        """Give the port back with the settings that it had."""
+        timeout, write_timeout, baud = self._before
+        # A port that is gone has no settings to restore.
+        with contextlib.suppress(serial.SerialException, OSError, ValueError):
+            self.set_baud(baud)
+            if not self._url.startswith("rfc2217://"):
+                self._serial.timeout = timeout
+                self._serial.write_timeout = write_timeout
+
+
+def reopen_port(opened: serial.SerialBase) -> None:
+    """Open a pyserial port that was closed, with the settings that it had.
+
+    Raises:
+        BoardError: as opening a ``SerialTransport``.
+    """
+    try:
+        opened.open()
+    except (serial.SerialException, OSError, ValueError) as cause:
+        raise _opening_failed(str(opened.port), cause) from cause
 
 
 def _opening_failed(url: str, cause: Exception) -> BoardError:

@@ -12,13 +12,14 @@ import pytest
 from espdl_hil.errors import BoardError
 from pytest_espdl_hil import fixtures, items, options, reporting, scheduling
 from pytest_espdl_hil.bench import Bench
+from pytest_espdl_hil.embedded import hil_dut, hil_firmware
 from pytest_espdl_hil.fixtures import hil_board, hil_check, hil_session
 
 if TYPE_CHECKING:
     from espdl_hil.boards.inventory import Board
     from espdl_hil.boards.session import BoardSession
 
-__all__ = ["hil_board", "hil_check", "hil_session"]
+__all__ = ["hil_board", "hil_check", "hil_dut", "hil_firmware", "hil_session"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
