@@ -91,11 +91,11 @@ class UnsupportedAttributeError(ModelError):
 class UnsupportedModelError(ModelError):
     """All findings that stop a model, at once."""
 
-    def __init__(self, findings: Sequence[ModelError]) -> None:
+    def __init__(self, findings: Sequence[ModelError], *, hint: str = "") -> None:
         self.findings = tuple(findings)
         lines = [f"{len(self.findings)} finding(s) stop this model:"]
         lines += ["  - " + str(finding).replace("\n", "\n    ") for finding in self.findings]
-        super().__init__("\n".join(lines))
+        super().__init__("\n".join(lines), hint=hint)
 
 
 class FormatError(EspdlHilError):

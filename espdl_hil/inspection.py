@@ -21,15 +21,21 @@ from espdl_hil.analysis import (
     findings_of,
     headroom,
     preflight,
+    worst_first,
 )
 from espdl_hil.errors import ConfigError, ModelError
-from espdl_hil.espdl import read
 from espdl_hil.espdl.container import is_container
 from espdl_hil.ir.lowered import LoweredModel
 from espdl_hil.ir.types import Array
 from espdl_hil.lowering import to_stored
 from espdl_hil.lowering.axes import stored_axes
-from espdl_hil.pipeline import quantize, read_graph, resolve_target
+from espdl_hil.pipeline import (
+    load_model,
+    other_widths,
+    quantize,
+    read_graph,
+    resolve_target,
+)
 from espdl_hil.quantizer import QuantizeConfig
 from espdl_hil.targets import Target, target_named
 
@@ -62,6 +68,8 @@ def inspect_model(
     *,
     bits: int = 8,
     samples: Mapping[str, Array] | None = None,
+    member: str | None = None,
+    key: bytes | None = None,
 ) -> Inspection:
     """All that stands between a model and a target, without flashing anything.
 
@@ -72,15 +80,17 @@ def inspect_model(
         samples: arrays by input name, samples first, to show what inputs reach in accumulators:
             reals in ONNX order, or integers in stored layout; they calibrate an ONNX model. A file
             with test inputs shows those where none are given.
+        member: which model of a pack, by name or number; the first by default.
+        key: 16 bytes, for an encrypted file.
 
     Raises:
-        ConfigError: no such target, or the file names none.
-        FormatError: a malformed ``.espdl`` file.
+        ConfigError: no such target or member, or the file names no target.
+        FormatError: a malformed ``.espdl`` file, or an encrypted one without ``key``.
         ModelError: not an ONNX model at all; or samples that do not fit.
     """
     data = source.read_bytes()
     if source.suffix == ".espdl" or is_container(data):
-        model = read(data)
+        model = load_model(data, member=member, key=key)
         chip = target_named(target) if isinstance(target, str) else target
         return _inspected(model, resolve_target(model, None) if chip is None else chip, samples)
     if target is None:
@@ -88,7 +98,13 @@ def inspect_model(
     chip = target_named(target) if isinstance(target, str) else target
     config = QuantizeConfig(chip, bits)
     graph, refused = read_graph(source, bits)
-    findings = (*findings_of(refused), *preflight(graph, chip, bits))
+    findings = worst_first(
+        (
+            *findings_of(refused),
+            *preflight(graph, chip, bits),
+            *other_widths(source, chip, bits),
+        )
+    )
     if samples is not None and not any(f.severity is Severity.ERROR for f in findings):
         return _inspected(quantize(source, config, samples).model, chip, samples)
     return Inspection(chip, findings, estimate_memory(graph, bits), ())

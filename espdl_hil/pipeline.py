@@ -25,6 +25,7 @@ from espdl_hil.analysis import (
 from espdl_hil.calibration.collect import collect
 from espdl_hil.calibration.samples import Samples
 from espdl_hil.errors import ConfigError, ModelError, UnsupportedModelError
+from espdl_hil.espdl import container
 from espdl_hil.ir.graph import Graph, QuantModel
 from espdl_hil.ir.lowered import LoweredModel, Tensor
 from espdl_hil.ir.types import Array
@@ -89,6 +90,7 @@ def quantize(
     outputs: Sequence[str] = (),
     compare: int = 0,
     progress: Progress = lambda stage, done, total: None,
+    tell: Callable[[Sequence[Finding]], None] = lambda findings: None,
 ) -> Quantized:
     """Quantize an ONNX model, or a torch module, for a target.
 
@@ -102,6 +104,7 @@ def quantize(
             application can do; where it ends by default.
         compare: how many calibration samples to simulate against the float model.
         progress: told of each stage.
+        tell: told what a look at the float model found, before any sample is run.
 
     Raises:
         ConfigError: no calibration data and no random samples asked for; a package is missing.
@@ -127,7 +130,9 @@ def quantize(
     graph, refused = read_graph(source, config.bits, shapes, outputs)
     errors = (*refused, *check(graph, config.target, config.bits))
     if errors:
-        raise UnsupportedModelError(errors)
+        others = [one.what for one in other_widths(source, config.target, config.bits, outputs)]
+        raise UnsupportedModelError(errors, hint="; ".join(others))
+    tell(preflight(graph, config.target, config.bits))
     if calibration is None:
         samples = Samples.random(graph, config.random_samples, config.seed)
         described = f"{samples.count} random samples (seed {config.seed}): not for a shipped model"
@@ -189,6 +194,24 @@ def _looked_at(model: LoweredModel, relieved: Relieved, target: Target) -> tuple
     refuse_errors(findings)
     stuck = findings_of(relieved.stuck)
     return worst_first((*(replace(one, severity=Severity.WARNING) for one in stuck), *findings))
+
+
+def other_widths(
+    source: Path | bytes, target: Target, bits: int, outputs: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """Whether an ONNX model is supported as a whole with other integers than those of ``bits``."""
+    found = []
+    for other in target.mac:
+        if other != bits:
+            graph, refused = read_graph(source, other, outputs=outputs)
+            errors = (*refused, *check(graph, target, other))
+            if errors:
+                count = len(errors)
+                what = f"with {other} bits, {count} finding(s) stop it, first: {errors[0]}"
+            else:
+                what = f"with {other} bits, the whole model is supported"
+            found.append(Finding(Severity.NOTE, what.splitlines()[0]))
+    return tuple(found)
 
 
 def read_graph(
@@ -272,11 +295,33 @@ def simulate(
     return Simulator(loaded, resolve_target(loaded, target)).run(inputs, keep)
 
 
-def load_model(model: Model) -> LoweredModel:
-    """A lowered model from wherever it is: a file, its bytes, or itself."""
+def load_model(
+    model: Model, *, member: str | None = None, key: bytes | None = None
+) -> LoweredModel:
+    """A lowered model from wherever it is: a file, its bytes, or itself.
+
+    Args:
+        model: a file may be a pack, or encrypted.
+        member: which model of a pack, by name or number; the first by default.
+        key: 16 bytes, for an encrypted one.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no such model.
+        FormatError: it is malformed, or encrypted and there is no key.
+    """
     if isinstance(model, LoweredModel):
         return model
-    return espdl.read(model) if isinstance(model, bytes) else espdl.read_file(model)
+    data = model if isinstance(model, bytes) else read_bytes(model)
+    chosen = container.choose_member(data, member)
+    return espdl.read(data, member=container.list_members(data).index(chosen), key=key)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """A file's bytes; ``ConfigError`` where it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror or error}", file=path) from error
 
 
 def resolve_target(model: LoweredModel, target: str | Target | None) -> Target:

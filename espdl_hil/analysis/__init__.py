@@ -1,9 +1,16 @@
 """What a model will do on a target, said before anything is flashed."""
 
+from espdl_hil.analysis.board import board_findings
 from espdl_hil.analysis.findings import Finding, Severity
 from espdl_hil.analysis.headroom import LayerHeadroom, headroom
 from espdl_hil.analysis.memory import MemoryEstimate, estimate_memory
-from espdl_hil.analysis.preflight import findings_of, preflight, refuse_errors, worst_first
+from espdl_hil.analysis.preflight import (
+    cleared,
+    findings_of,
+    preflight,
+    refuse_errors,
+    worst_first,
+)
 from espdl_hil.analysis.relief import Relief, Relieved, relieve
 
 __all__ = [
@@ -13,6 +20,8 @@ __all__ = [
     "Relief",
     "Relieved",
     "Severity",
+    "board_findings",
+    "cleared",
     "estimate_memory",
     "findings_of",
     "headroom",

@@ -62,6 +62,13 @@ def estimate_memory(model: LoweredModel | Graph, bits: int = 8) -> MemoryEstimat
     )
 
 
+def size_text(size_bytes: int) -> str:
+    """A number of bytes for people."""
+    if size_bytes < 1 << 20:
+        return f"{size_bytes / 1024:.0f} KiB"
+    return f"{size_bytes / (1 << 20):.1f} MiB"
+
+
 def _of_graph(graph: Graph, bits: int) -> MemoryEstimate:
     def itemsize(dtype: DType) -> int:
         return bits // 8 if dtype is DType.FLOAT else dtype.numpy.itemsize

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from espdl_hil.analysis.chips import CHIP_MEMORY
 from espdl_hil.analysis.findings import Finding, Severity
-from espdl_hil.analysis.memory import MemoryEstimate, estimate_memory
+from espdl_hil.analysis.memory import MemoryEstimate, estimate_memory, size_text
 from espdl_hil.analysis.rehearsal import Rehearsal
 from espdl_hil.analysis.rules import RULES, saturation
 from espdl_hil.errors import ModelError, UnsupportedModelError, UnsupportedOperatorError
@@ -34,7 +34,6 @@ def preflight(
     """
     if isinstance(model, Graph):
         found = [*findings_of(check(model, target, bits))]
-        found += _other_widths(model, target, bits, refused=bool(found))
     else:
         rehearsal = Rehearsal(model, target)
         rehearsal.run()
@@ -69,19 +68,18 @@ def refuse_errors(findings: Iterable[Finding]) -> None:
         raise UnsupportedModelError(errors)
 
 
-def _other_widths(graph: Graph, target: Target, bits: int, *, refused: bool) -> Iterator[Finding]:
-    """Whether the whole model is supported with other integers than those asked for."""
-    for other in target.mac:
-        if other == bits:
-            continue
-        errors = check(graph, target, other)
-        if refused and not errors:
-            yield Finding(Severity.NOTE, f"with {other} bits, the whole model is supported")
-        elif errors and not refused:
-            nodes = ", ".join(sorted({error.node for error in errors if error.node}))
-            yield Finding(
-                Severity.NOTE, f"with {other} bits, {len(errors)} finding(s) would stop it: {nodes}"
-            )
+def cleared(model: LoweredModel, target: Target) -> tuple[Finding, ...]:
+    """The warnings on a file that nothing keeps from running on a target.
+
+    That an accumulator overflows for some input is no warning here: the integers are exact all the
+    same, and ``check`` tells it.
+
+    Raises:
+        UnsupportedModelError: what does keep it, all at once.
+    """
+    findings = preflight(model, target, overflow=False)
+    refuse_errors(findings)
+    return tuple(finding for finding in findings if finding.severity is Severity.WARNING)
 
 
 def findings_of(errors: Iterable[ModelError]) -> tuple[Finding, ...]:
@@ -107,24 +105,20 @@ def _memory(needs: MemoryEstimate, target: Target) -> Iterator[Finding]:
     if needs.activations > ram:
         yield Finding(
             Severity.WARNING,
-            f"activations need {_size(needs.activations)} at node {needs.peak_node!r}; "
-            f"{target.name} usually has {_size(ram)} of {where}",
+            f"activations need {size_text(needs.activations)} at node {needs.peak_node!r}; "
+            f"{target.name} usually has {size_text(ram)} of {where}",
             hint="use smaller inputs, or fewer channels in the first layers",
         )
     elif needs.activations > chip.internal_bytes:
         yield Finding(
             Severity.NOTE,
-            f"activations need {_size(needs.activations)}, more than the internal RAM "
-            f"({_size(chip.internal_bytes)}): they lie in PSRAM, which is slower",
+            f"activations need {size_text(needs.activations)}, more than the internal RAM "
+            f"({size_text(chip.internal_bytes)}): they lie in PSRAM, which is slower",
         )
     if needs.parameters > chip.flash_bytes:
         yield Finding(
             Severity.WARNING,
-            f"parameters need {_size(needs.parameters)}; {target.name} modules usually leave "
-            f"{_size(chip.flash_bytes)} of flash",
+            f"parameters need {size_text(needs.parameters)}; {target.name} modules usually leave "
+            f"{size_text(chip.flash_bytes)} of flash",
             hint="load the model from an SD card, or use a module with more flash",
         )
-
-
-def _size(count: int) -> str:
-    return f"{count / 1024:.0f} KiB" if count < 1 << 20 else f"{count / (1 << 20):.1f} MiB"

@@ -198,6 +198,23 @@ def _cut_channels(bias: Operand, act: Act, bits: int) -> list[int]:
     return [int(n) for n in np.flatnonzero((values >= limit) | (values < -limit))]
 
 
+def _latches(rehearsal: Rehearsal) -> Iterator[Finding]:
+    """Operands that the runtime reads once, although they may change."""
+    for act in rehearsal.acts:
+        for index in act.operator.traits.latches if act.operator is not None else ():
+            operand = act.inputs[index] if index < len(act.inputs) else None
+            if operand is None or operand.tensor is not None:
+                continue
+            if operand.array.dtype == np.int8 and operand.array.size == 1:
+                yield _at(
+                    act,
+                    Severity.WARNING,
+                    f"input {index} is a single int8 value computed at run time: the runtime makes "
+                    "a table of it in its first run and keeps that",
+                    "expand it to the shape of the other operand, or use int16",
+                )
+
+
 def _exponentials(rehearsal: Rehearsal) -> Iterator[Finding]:
     """Softmax of int8 sums exponentials without subtracting the largest input."""
     for act in rehearsal.acts:
@@ -308,6 +325,7 @@ RULES: Sequence[Rule] = (
     _exponents,
     _neighbours,
     _biases,
+    _latches,
     _exponentials,
     saturation,
     _speed,

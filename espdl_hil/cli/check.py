@@ -17,6 +17,7 @@ from rich.text import Text
 
 from espdl_hil.analysis import LayerHeadroom, Severity
 from espdl_hil.cli._arrays import read_arrays
+from espdl_hil.cli._containers import add_container_options
 from espdl_hil.cli._findings import print_findings, printable
 from espdl_hil.errors import ConfigError
 from espdl_hil.inspection import Inspection, inspect_model
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="inputs by name, samples first: shows what they reach in the accumulators "
         "(default: the file's test inputs)",
     )
+    add_container_options(parser)
     parser.add_argument("--json", action="store_true", help="print the same as JSON")
 
 
@@ -60,7 +62,14 @@ def run(arguments: argparse.Namespace) -> int:
     if not path.is_file():
         raise ConfigError("there is no such model file", file=path)
     samples = read_arrays(arguments.calib) if arguments.calib else None
-    inspection = inspect_model(path, arguments.target, bits=arguments.bits, samples=samples)
+    inspection = inspect_model(
+        path,
+        arguments.target,
+        bits=arguments.bits,
+        samples=samples,
+        member=arguments.member,
+        key=arguments.key,
+    )
     if arguments.json:
         print(json.dumps(_document(path, inspection), indent=2, allow_nan=False))
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from espdl_hil import espdl
+from espdl_hil.cli._containers import add_container_options
 from espdl_hil.errors import ConfigError
 from espdl_hil.espdl import container, summary
 from espdl_hil.ir.lowered import LoweredModel, LoweredNode, Tensor
@@ -28,12 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("file", type=Path, help="an .espdl file or a pack of several")
     parser.add_argument("--json", action="store_true", help="print the same as JSON")
-    parser.add_argument(
-        "--member", default=None, metavar="NAME", help="model of a pack, by name or number"
-    )
-    parser.add_argument(
-        "--key", type=parse_key, default=None, metavar="HEX", help="key of an encrypted file"
-    )
+    add_container_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,40 +44,21 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as cause:
         raise ConfigError(f"cannot be read: {cause.strerror or cause}", file=path) from cause
     members = container.list_members(data)
-    index = _choose([member.name for member in members], arguments.member, path)
-    model = espdl.read(data, member=index, key=arguments.key)
+    chosen = container.choose_member(data, arguments.member)
+    model = espdl.read(data, member=members.index(chosen), key=arguments.key)
     file = {
         "file": str(path),
         "container": data[:4].decode("ascii"),
-        "member": members[index].name,
+        "member": chosen.name,
         "members": [member.name for member in members],
-        "size_bytes": members[index].size_bytes,
+        "size_bytes": chosen.size_bytes,
     }
     if arguments.json:
-        document = {**file, **summary.describe(model, members[index].size_bytes)}
+        document = {**file, **summary.describe(model, chosen.size_bytes)}
         print(json.dumps(document, indent=2, allow_nan=False))
     else:
-        _print_report(file, model, members[index].size_bytes)
+        _print_report(file, model, chosen.size_bytes)
     return 0
-
-
-def parse_key(text: str) -> bytes:
-    """A key in hexadecimal, plain or as exporters print it (``0x1a, 0x2b, ...``)."""
-    try:
-        return bytes.fromhex(re.sub(r"0[xX](?=[0-9a-fA-F]{2}\b)|[\s,]", "", text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not hexadecimal") from None
-
-
-def _choose(names: Sequence[str], wanted: str | None, path: Path) -> int:
-    if wanted is None and names:
-        return 0
-    if wanted in names:
-        return names.index(wanted)
-    if wanted is not None and wanted.isdecimal() and int(wanted) < len(names):
-        return int(wanted)
-    known = ", ".join(map(repr, names)) or "none"
-    raise ConfigError(f"no member {wanted!r}", file=path, hint=f"members: {known}")
 
 
 def _print_report(file: dict[str, object], model: LoweredModel, size_bytes: int) -> None:

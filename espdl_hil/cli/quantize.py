@@ -6,9 +6,9 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -16,9 +16,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from typing_extensions import assert_never
 
 from espdl_hil import espdl, pipeline
-from espdl_hil.analysis import Severity
+from espdl_hil.analysis import Finding, Severity
 from espdl_hil.calibration.observers import Observer
 from espdl_hil.cli._arrays import read_arrays
+from espdl_hil.cli._containers import add_key_option
 from espdl_hil.cli._findings import print_findings
 from espdl_hil.errors import ConfigError
 from espdl_hil.quantizer import (
@@ -69,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="choose exponents so that no accumulator overflows for the calibration samples, or "
         "for any input (default: calibration where accumulators are narrow, as the esp32s3's)",
     )
+    add_key_option(parser, "encrypt the file with this 16-byte key (AES-128-CTR)")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="OUT.espdl", required=True, help="overwritten"
     )
@@ -105,9 +107,15 @@ def run(arguments: argparse.Namespace) -> int:
         )
     calibration = read_arrays(arguments.calib) if arguments.calib else None
     start = time.perf_counter()
+    warnings = _Warnings(Console(stderr=True, highlight=False))
     with _progress() as progress:
         result = pipeline.quantize(
-            arguments.model, config, calibration, compare=_COMPARED_SAMPLES, progress=progress
+            arguments.model,
+            config,
+            calibration,
+            compare=_COMPARED_SAMPLES,
+            progress=progress,
+            tell=warnings.tell,
         )
         progress("write", 0, 1)
         document = {
@@ -122,19 +130,32 @@ def run(arguments: argparse.Namespace) -> int:
         notes = _headroom_lines(result)
         _write_together(
             {
-                output: espdl.write(result.model),
+                output: espdl.write(result.model, key=arguments.key),
                 output.with_suffix(".info"): espdl.info_text(result.model, notes=notes).encode(),
                 output.with_suffix(".json"): (json.dumps(document, indent=1) + "\n").encode(),
             }
         )
+    warnings.tell(result.findings)
     _print_summary(output, result, time.perf_counter() - start)
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Warnings:
+    """Shows findings as they come, each once; notes are left to ``check``."""
+
+    console: Console
+    told: list[Finding] = field(default_factory=list)
+
+    def tell(self, findings: Sequence[Finding]) -> None:
+        new = [one for one in findings if one.severity is not Severity.NOTE]
+        new = [one for one in new if one not in self.told]
+        print_findings(self.console, new)
+        self.told.extend(new)
+
+
 def _print_summary(output: Path, result: pipeline.Quantized, elapsed_s: float) -> None:
     config = result.config
-    told = [finding for finding in result.findings if finding.severity is not Severity.NOTE]
-    print_findings(Console(stderr=True, highlight=False), told)
     size_bytes = output.stat().st_size
     print(f"{output}: {size_bytes} bytes for {config.target.name}, int{config.bits}")
     print(f"calibrated with {result.calibration} ({config.observer.value}) in {elapsed_s:.1f} s")
@@ -145,7 +166,7 @@ def _print_summary(output: Path, result: pipeline.Quantized, elapsed_s: float) -
             f"output {quality.output}: SQNR {quality.sqnr_db:.1f} dB"
             f" on {quality.samples} calibration sample(s)"
         )
-    notes = len(result.findings) - len(told)
+    notes = sum(finding.severity is Severity.NOTE for finding in result.findings)
     if notes:
         print(f"{notes} note(s) on speed and memory: espdl-hil check {output}")
 

@@ -12,12 +12,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from espdl_hil import pipeline
+from espdl_hil.analysis import board_findings, cleared, refuse_errors
 from espdl_hil.boards.capturing import run_capturing_all
 from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.session import BoardSession, open_session
 from espdl_hil.cli._arrays import read_arrays, write_arrays
 from espdl_hil.cli._bench import add_inventory_option, ending_cleanly, inventory_of, progress_for
-from espdl_hil.errors import ConfigError
+from espdl_hil.cli._containers import add_container_options
+from espdl_hil.cli._findings import print_findings
+from espdl_hil.espdl import container
 from espdl_hil.ir.types import Array
 from espdl_hil.runs import Engine, RunRequest, RunResult
 
@@ -47,6 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine", choices=[engine.value for engine in Engine], help="instead of the board's own"
     )
+    add_container_options(parser)
+    parser.add_argument(
+        "--no-preflight", action="store_true", help="send the file whatever is known against it"
+    )
     parser.add_argument("--firmware", type=Path, metavar="BUNDLE", help="as in `espdl-hil flash`")
     parser.add_argument(
         "--deadline", type=float, metavar="S", help="seconds that a run may take, upload included"
@@ -58,10 +66,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run on the board and write the values; 0 when it could be done."""
     board = inventory_of(arguments).named(arguments.board)
+    data = container.plain_file(
+        pipeline.read_bytes(arguments.file), arguments.member, arguments.key
+    )
+    model = None if arguments.no_preflight else pipeline.load_model(data)
+    engine = Engine(arguments.engine) if arguments.engine else None
+    warnings = Console(stderr=True, highlight=False)
+    if model is not None:
+        print_findings(warnings, cleared(model, board.target))
     request = RunRequest(
-        model=_model(arguments.file),
+        model=data,
         inputs=read_arrays(arguments.inputs) if arguments.inputs else {},
-        engine=Engine(arguments.engine) if arguments.engine else None,
+        engine=engine,
         capture=tuple(arguments.capture),
         repeat=arguments.repeat,
         warmup=arguments.warmup,
@@ -71,6 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
         ending_cleanly(),
         open_session(board, firmware=arguments.firmware, progress=progress) as session,
     ):
+        if model is not None:
+            refuse_errors(
+                board_findings(model, len(data), session.identity, engine or board.engine)
+            )
         run_it = run_capturing_all if arguments.all else BoardSession.run
         result = run_it(session, request, arguments.deadline)
         flashed = session.flashed
@@ -82,13 +102,6 @@ def run(arguments: argparse.Namespace) -> int:
         _print_report(board, result, values)
         print(f"wrote {len(values)} value(s) to {arguments.outputs}")
     return 0
-
-
-def _model(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", file=path) from error
 
 
 def _count(text: str) -> int:

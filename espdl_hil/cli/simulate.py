@@ -14,6 +14,7 @@ from rich.text import Text
 
 from espdl_hil import pipeline
 from espdl_hil.cli._arrays import read_arrays, write_arrays
+from espdl_hil.cli._containers import add_container_options
 from espdl_hil.ir.lowered import LoweredModel
 from espdl_hil.ir.types import Array
 from espdl_hil.simulator import Simulator
@@ -37,12 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--outputs", type=Path, metavar="OUT.npz", required=True, help="where to write the results"
     )
     parser.add_argument("--all", action="store_true", help="every node output, not the last ones")
+    add_container_options(parser)
     parser.add_argument("--json", action="store_true", help="describe the results as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate once and write the values; 0 when it could be done."""
-    model = pipeline.load_model(arguments.file)
+    model = pipeline.load_model(arguments.file, member=arguments.member, key=arguments.key)
     target = pipeline.resolve_target(model, arguments.target)
     inputs = read_arrays(arguments.inputs) if arguments.inputs else None
     simulator = Simulator(model, target)

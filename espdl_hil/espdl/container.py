@@ -78,6 +78,38 @@ def list_members(data: bytes) -> tuple[Member, ...]:
     )
 
 
+def choose_member(data: bytes, wanted: str | None = None) -> Member:
+    """The model called ``wanted``, or the one of that number; the first one by default.
+
+    Raises:
+        FormatError: as ``list_members``; an empty pack.
+        ConfigError: there is no such model; names those that are.
+    """
+    members = list_members(data)
+    if wanted is None and members:
+        return members[0]
+    for member in members:
+        if wanted == member.name:
+            return member
+    if wanted is not None and wanted.isdecimal() and int(wanted) < len(members):
+        return members[int(wanted)]
+    known = ", ".join(repr(member.name) for member in members) or "none"
+    raise ConfigError(f"no model {wanted!r} in the file", key="model", hint=f"models: {known}")
+
+
+def plain_file(data: bytes, wanted: str | None = None, key: bytes | None = None) -> bytes:
+    """The file that a board loads: one model, not encrypted; ``data`` itself where it is that.
+
+    Raises:
+        FormatError, ConfigError: as ``choose_member`` and ``open_member``.
+    """
+    member = choose_member(data, wanted)
+    payload = open_member(data, member, key)
+    if not member.name and member.offset == 0 and not payload.encrypted:
+        return data
+    return wrap_payload(bytes(payload.data))
+
+
 def open_member(data: bytes, member: Member, key: bytes | None) -> Payload:
     """The payload of one member, decrypted with ``key`` where it is encrypted.
 
