@@ -1,0 +1,347 @@
+/*
+ * libhil_memory_board.so: a whole board inside the caller's process, for ten thousand sessions.
+ *
+ * Server, store and reference engine are the runner's; flash, time and the line are the caller's.
+ * What a process cannot do to itself is played: a board that died in a node says no more until it
+ * is booted again, and forgets everything but its flash.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hil_ref_engine.h"
+#include "hil_runner_settings.h"
+#include "hil_wire_bench.h"
+
+#define EXPORT __attribute__((visibility("default")))
+#define LATENCIES 64
+
+typedef struct {
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+} sink_t;
+
+typedef struct {
+    hil_bench_flash_t flash;
+    hil_settings_t settings;
+    hil_store_t store;
+    hil_inflate_t inflate;
+    hil_ref_state_t reference;
+    hil_engine_t inner;
+    hil_engine_t outer; /* `inner`, which may die in a node */
+    hil_server_engine_t engines[1];
+    uint32_t latencies[LATENCIES];
+    uint8_t *memory;
+    hil_server_t server;
+    sink_t sink;
+    uint64_t now_ns;
+    uint64_t node_ns;    /* that each node takes */
+    uint32_t dies_after; /* nodes from now; 0: it does not */
+    bool dead;           /* deaf and mute until the next boot */
+    const hil_observer_t *observer;
+} memory_board_t;
+
+EXPORT memory_board_t *memory_board_new(const char *target, uint32_t sectors, uint32_t psram);
+EXPORT void memory_board_free(memory_board_t *board);
+EXPORT int memory_board_boot(memory_board_t *board, const char *reset_reason);
+EXPORT void memory_board_receive(memory_board_t *board, const uint8_t *data, size_t size);
+EXPORT void memory_board_pass(memory_board_t *board, uint64_t now_ns);
+EXPORT uint64_t memory_board_now(const memory_board_t *board);
+EXPORT const uint8_t *memory_board_take(memory_board_t *board, size_t *size);
+EXPORT void memory_board_hurt(memory_board_t *board, uint32_t dies_after, uint64_t power);
+EXPORT void memory_board_pace(memory_board_t *board, uint64_t node_ns);
+EXPORT int memory_board_dead(const memory_board_t *board);
+EXPORT int memory_board_broke_nor(const memory_board_t *board);
+EXPORT uint8_t *memory_board_flash(memory_board_t *board, size_t *size);
+
+/* --- Line and time ------------------------------------------------------------------------ */
+
+static void say(memory_board_t *board, const uint8_t *data, size_t size)
+{
+    sink_t *sink = &board->sink;
+    if (size > sink->capacity - sink->size) {
+        size_t capacity = 2 * (sink->size + size);
+        uint8_t *grown = realloc(sink->data, capacity);
+        if (grown == NULL) {
+            abort();
+        }
+        sink->data = grown;
+        sink->capacity = capacity;
+    }
+    memcpy(sink->data + sink->size, data, size);
+    sink->size += size;
+}
+
+static void port_write(void *user, const uint8_t *data, size_t size)
+{
+    memory_board_t *board = user;
+    if (!board->dead) {
+        say(board, data, size);
+    }
+}
+
+static uint64_t port_now_ns(void *user)
+{
+    return ((memory_board_t *)user)->now_ns;
+}
+
+/* --- The engine that may die -------------------------------------------------------------- */
+
+static memory_board_t *board_of(const hil_engine_t *engine)
+{
+    return engine->state;
+}
+
+static void node_begin(void *user, uint32_t node_index)
+{
+    memory_board_t *board = user;
+    board->observer->node_begin(board->observer->user, node_index);
+    board->now_ns += board->node_ns;
+    if (board->dies_after > 0 && --board->dies_after == 0) {
+        board->dead = true;
+    }
+}
+
+static void node_end(void *user, uint32_t node_index)
+{
+    memory_board_t *board = user;
+    board->observer->node_end(board->observer->user, node_index);
+}
+
+static void node_output(void *user, const hil_node_output_t *output)
+{
+    memory_board_t *board = user;
+    board->observer->node_output(board->observer->user, output);
+}
+
+static hil_status_t outer_load(hil_engine_t *engine, const hil_engine_config_t *config,
+                               const uint8_t *model, size_t size, hil_error_t *error)
+{
+    hil_engine_t *inner = &board_of(engine)->inner;
+    return inner->load(inner, config, model, size, error);
+}
+
+static void outer_unload(hil_engine_t *engine)
+{
+    hil_engine_t *inner = &board_of(engine)->inner;
+    inner->unload(inner);
+}
+
+static uint32_t outer_node_count(const hil_engine_t *engine)
+{
+    return board_of(engine)->inner.node_count(&board_of(engine)->inner);
+}
+
+static uint32_t outer_input_count(const hil_engine_t *engine)
+{
+    return board_of(engine)->inner.input_count(&board_of(engine)->inner);
+}
+
+static uint32_t outer_output_count(const hil_engine_t *engine)
+{
+    return board_of(engine)->inner.output_count(&board_of(engine)->inner);
+}
+
+static hil_status_t outer_input_info(const hil_engine_t *engine, uint32_t index,
+                                     hil_tensor_info_t *info)
+{
+    return board_of(engine)->inner.input_info(&board_of(engine)->inner, index, info);
+}
+
+static hil_status_t outer_output_info(const hil_engine_t *engine, uint32_t index,
+                                      hil_tensor_info_t *info)
+{
+    return board_of(engine)->inner.output_info(&board_of(engine)->inner, index, info);
+}
+
+static hil_status_t outer_write_input(hil_engine_t *engine, uint32_t index, size_t offset,
+                                      const void *data, size_t size)
+{
+    hil_engine_t *inner = &board_of(engine)->inner;
+    return inner->write_input(inner, index, offset, data, size);
+}
+
+static hil_status_t outer_use_test_inputs(hil_engine_t *engine)
+{
+    hil_engine_t *inner = &board_of(engine)->inner;
+    return inner->use_test_inputs(inner);
+}
+
+static hil_status_t outer_run(hil_engine_t *engine, uint32_t cores, const hil_observer_t *observer,
+                              hil_error_t *error)
+{
+    memory_board_t *board = board_of(engine);
+    hil_observer_t between = {
+        .user = board, .node_begin = node_begin, .node_end = node_end, .node_output = node_output};
+    board->observer = observer;
+    return board->inner.run(&board->inner, cores, &between, error);
+}
+
+static hil_status_t outer_read_output(const hil_engine_t *engine, uint32_t index, size_t offset,
+                                      void *data, size_t size)
+{
+    return board_of(engine)->inner.read_output(&board_of(engine)->inner, index, offset, data, size);
+}
+
+static bool outer_has_state(const hil_engine_t *engine)
+{
+    return board_of(engine)->inner.has_state(&board_of(engine)->inner);
+}
+
+static void outer_reset(hil_engine_t *engine)
+{
+    hil_engine_t *inner = &board_of(engine)->inner;
+    inner->reset(inner);
+}
+
+static void outer_memory(const hil_engine_t *engine, hil_engine_memory_t *memory)
+{
+    board_of(engine)->inner.memory(&board_of(engine)->inner, memory);
+}
+
+static void wrap_engine(memory_board_t *board)
+{
+    hil_ref_engine_init(&board->inner, &board->reference);
+    board->outer = (hil_engine_t){
+        .name = board->inner.name,
+        .version = board->inner.version,
+        .state = board,
+        .load = outer_load,
+        .unload = outer_unload,
+        .node_count = outer_node_count,
+        .input_count = outer_input_count,
+        .output_count = outer_output_count,
+        .input_info = outer_input_info,
+        .output_info = outer_output_info,
+        .write_input = outer_write_input,
+        .use_test_inputs = outer_use_test_inputs,
+        .run = outer_run,
+        .read_output = outer_read_output,
+        .has_state = outer_has_state,
+        .reset = outer_reset,
+        .memory = outer_memory,
+    };
+    board->engines[0] = (hil_server_engine_t){.id = 0, .engine = &board->outer};
+}
+
+/* --- Life --------------------------------------------------------------------------------- */
+
+memory_board_t *memory_board_new(const char *target, uint32_t sectors, uint32_t psram)
+{
+    memory_board_t *board = aligned_alloc(16, (sizeof(*board) + 15) / 16 * 16);
+    uint32_t size = sectors * HIL_STORE_SECTOR;
+    uint8_t *flash = malloc(size);
+    uint8_t *memory = aligned_alloc(16, psram / 16 * 16);
+    if (board == NULL || flash == NULL || memory == NULL) {
+        abort();
+    }
+    memset(board, 0, sizeof(*board));
+    memset(flash, 0xFF, size);
+    memset(memory, 0xA5, psram / 16 * 16);
+    board->flash = (hil_bench_flash_t){.bytes = flash, .size = size, .power = UINT64_MAX};
+    board->memory = memory;
+    hil_settings_begin(&board->settings);
+    if (!hil_settings_read(&board->settings, "--target", target)) {
+        abort();
+    }
+    board->settings.psram_bytes = psram;
+    return board;
+}
+
+void memory_board_free(memory_board_t *board)
+{
+    free(board->flash.bytes);
+    free(board->memory);
+    free(board->sink.data);
+    free(board);
+}
+
+/* Starts the runner over what flash holds; returns a status. The reason must stay readable. */
+int memory_board_boot(memory_board_t *board, const char *reset_reason)
+{
+    hil_flash_t flash = hil_bench_flash_face(&board->flash);
+    board->settings.identity.reset_reason = reset_reason;
+    board->dead = true;
+    board->dies_after = 0;
+    board->flash.power = UINT64_MAX;
+    hil_status_t status = hil_store_mount(&board->store, &flash);
+    if (status != HIL_OK) {
+        return (int)status;
+    }
+    wrap_engine(board);
+    hil_server_config_t config = {
+        .port = {.user = board, .write = port_write, .now_ns = port_now_ns},
+        .identity = board->settings.identity,
+        .store = &board->store,
+        .inflate = &board->inflate,
+        .engines = board->engines,
+        .engine_count = 1,
+        .kernels = board->settings.kernels,
+        .latencies = board->latencies,
+        .latency_capacity = LATENCIES,
+    };
+    hil_settings_cut_memory(&config, board->memory, board->settings.psram_bytes / 16 * 16);
+    hil_server_begin(&board->server, &config);
+    board->dead = false;
+    return (int)HIL_OK;
+}
+
+void memory_board_receive(memory_board_t *board, const uint8_t *data, size_t size)
+{
+    if (!board->dead) {
+        hil_server_receive(&board->server, data, size);
+    }
+    board->dead = board->dead || board->flash.power == 0;
+}
+
+/* The caller's time, where it is ahead of the board's. */
+void memory_board_pass(memory_board_t *board, uint64_t now_ns)
+{
+    board->now_ns = now_ns > board->now_ns ? now_ns : board->now_ns;
+    if (!board->dead) {
+        hil_server_tick(&board->server);
+    }
+}
+
+uint64_t memory_board_now(const memory_board_t *board)
+{
+    return board->now_ns;
+}
+
+/* What was said since the last call; valid until the next receive. */
+const uint8_t *memory_board_take(memory_board_t *board, size_t *size)
+{
+    *size = board->sink.size;
+    board->sink.size = 0;
+    return board->sink.data;
+}
+
+/* Dies in a node, so many nodes on (0: not); and when flash took so many more bytes. */
+void memory_board_hurt(memory_board_t *board, uint32_t dies_after, uint64_t power)
+{
+    board->dies_after = dies_after;
+    board->flash.power = power;
+    board->flash.seed = (uint32_t)power * 2654435761u + dies_after;
+}
+
+void memory_board_pace(memory_board_t *board, uint64_t node_ns)
+{
+    board->node_ns = node_ns;
+}
+
+int memory_board_dead(const memory_board_t *board)
+{
+    return board->dead;
+}
+
+int memory_board_broke_nor(const memory_board_t *board)
+{
+    return board->flash.broke_nor;
+}
+
+/* The flash, to spoil. */
+uint8_t *memory_board_flash(memory_board_t *board, size_t *size)
+{
+    *size = board->flash.size;
+    return board->flash.bytes;
+}
