@@ -7,6 +7,7 @@
 #   make support         write docs/support.md again, from what golden data and random models show
 #   make firmware        the runner for a chip, with ESP-IDF: TARGET=esp32s3, FLASH=8MB
 #   make firmware-host   the host builds of the firmware, with and without sanitizers (needs g++)
+#   make wheel           build the wheel, install it elsewhere, run a model without this checkout
 #   make venv            only the virtual environment with everything for development
 #   make clean           forget builds and the demo; keeps the virtual environment
 #
@@ -26,7 +27,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check agreement support firmware firmware-host venv format clean
+.PHONY: help demo test check agreement support firmware firmware-host wheel venv format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -82,6 +83,9 @@ firmware:
 
 firmware-host:
 	$(MAKE) -C firmware OUT=$(CURDIR)/$(BUILD)/host
+
+wheel: $(VENV)/.dev
+	$(BIN)/python -m tests.virtual.test_wheel
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -19,9 +19,14 @@ from filelock import FileLock
 from espdl_hil.errors import ConfigError
 from espdl_hil.virtual.cpu import Cpu
 
-FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
+_INSTALLED = Path(__file__).resolve().parent / "firmware"
+_CHECKOUT = Path(__file__).resolve().parents[2] / "firmware"
+FIRMWARE = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+"""The sources: those that the wheel carries (see setup.py), else those of the checkout."""
 _BUILDS_KEPT = 4
 _SOURCES = frozenset({".c", ".h", ".S", ".ld", ".mk"})
+_NO_SOURCES = frozenset({"test", "main", "hil_espdl_engine", "hil_port"})
+"""Folders that the runner is not built from: the chips' own, and tests."""
 _BUILD_DEADLINE_S = 600.0
 _VERSION_DEADLINE_S = 20.0
 _LAST_LINES = 20
@@ -74,7 +79,7 @@ def build_runner(build: Path, firmware: Path = FIRMWARE, cpu: Cpu = Cpu.HOST) ->
 
     Args:
         build: folder that keeps the newest few builds between calls.
-        firmware: the firmware folder of the repository.
+        firmware: the firmware folder of the repository, or of the wheel.
         cpu: what shall execute it.
 
     Raises:
@@ -85,7 +90,7 @@ def build_runner(build: Path, firmware: Path = FIRMWARE, cpu: Cpu = Cpu.HOST) ->
         raise ConfigError(
             "the runner's sources are not installed",
             file=firmware,
-            hint="use a checkout of the repository, or give a firmware bundle",
+            hint="install the wheel of espdl-hil, or give a firmware bundle",
         )
     build.mkdir(parents=True, exist_ok=True)
     how = _BUILDS[cpu]
@@ -162,7 +167,9 @@ def _sources_sha256(firmware: Path, how: _Build) -> str:
         digest.update(f"{variable}={os.environ.get(variable, '')}\0".encode())
     digest.update(_compiler_version(how))
     for path in sorted(firmware.rglob("*")):
-        if path.suffix in _SOURCES or path.name == "Makefile":
-            digest.update(f"{path.relative_to(firmware).as_posix()}\0".encode())
+        place = path.relative_to(firmware)
+        wanted = path.suffix in _SOURCES or path.name == "Makefile"
+        if wanted and _NO_SOURCES.isdisjoint(place.parts):
+            digest.update(f"{place.as_posix()}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
