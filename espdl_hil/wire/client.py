@@ -6,7 +6,8 @@ next wake-up come out. Everything that repairs a lossy line happens here and now
 How loss is found: every transmission, a repeat too, has its own sequence number, and the board
 answers in the order of arrival. So an answer proves that whatever was sent before it and is still
 unanswered was lost, on the way there or back; it is repeated at once. A timer covers only the case
-that nothing at all comes back.
+that nothing at all comes back. It waits for what the bytes in flight need at the line's rate, and
+on top of it for what the board has shown to need: a repeat in vain costs the line twice.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ from espdl_hil.errors import (
 )
 from espdl_hil.wire.codec import ERROR_TYPE, answer_kind, decode, encode
 from espdl_hil.wire.framing import Frame, FrameDecoder, Noise, encode_frame
-from espdl_hil.wire.messages import Alive, Log, Refusal, Request, Status
+from espdl_hil.wire.messages import (
+    Alive,
+    Log,
+    ReadCapture,
+    ReadOutput,
+    Refusal,
+    Request,
+    Status,
+)
 from espdl_hil.wire.tasks import Task
 
 Event = Log | Alive | Noise
@@ -36,42 +45,62 @@ class Pace:
         resend_s: without any sign of life for so long, the oldest request is repeated; the
             interval doubles with each repeat of the same request.
         adaptive: repeat sooner on a line that has shown to answer sooner.
+        least_s: but never sooner than so long after the bytes in flight had their time.
         silence_s: without any answer or ALIVE for so long, the board counts as dead.
     """
 
     resend_s: float
     silence_s: float
     adaptive: bool = False
+    least_s: float = 0.05  # below, a busy machine would repeat what is only waiting for its turn
 
 
 QUICK = Pace(resend_s=0.5, silence_s=6.0, adaptive=True)
 """For requests that the board answers at once."""
+STORING = Pace(resend_s=1.0, silence_s=15.0, adaptive=True, least_s=0.7)
+"""For pieces of a model: most are answered at once, some wait for flash to be erased."""
 SLOW = Pace(resend_s=0.5, silence_s=30.0)
 """For requests that erase flash, hash a model or run it."""
 _MAX_DOUBLINGS = 3
-_LEAST_RESEND_S = 0.05  # below, a busy machine would repeat what is only waiting for its turn
+_BITS_PER_BYTE = 10
 
 
 class _RoundTrip:
-    """How long answers take on this line: mean and deviation, as TCP estimates them (RFC 6298)."""
+    """How long answers take on this line: what their bytes need, and the rest.
+
+    The rest is estimated as TCP does (RFC 6298): mean and deviation. The time of a byte is what
+    the line's nominal rate says, or less where an answer came sooner than that rate allows.
+    """
 
     def __init__(self) -> None:
+        self._byte_s = 0.0
         self._mean_s: float | None = None
         self._deviation_s = 0.0
 
-    def note(self, seconds: float) -> None:
-        """Take a measurement."""
+    def set_rate(self, bits_per_s: int) -> None:
+        """Tell the line's nominal rate."""
+        self._byte_s = _BITS_PER_BYTE / bits_per_s
+
+    def line_s(self, load_bytes: int) -> float:
+        """Return how long the line takes for so many bytes."""
+        return load_bytes * self._byte_s
+
+    def note(self, seconds: float, load_bytes: int) -> None:
+        """Take the measurement of an answer that stood behind ``load_bytes``, itself among them."""
+        if seconds < self.line_s(load_bytes):
+            self._byte_s = seconds / load_bytes
+        seconds -= self.line_s(load_bytes)
         if self._mean_s is None:
             self._mean_s, self._deviation_s = seconds, seconds / 2
             return
         self._deviation_s += (abs(seconds - self._mean_s) - self._deviation_s) / 4
         self._mean_s += (seconds - self._mean_s) / 8
 
-    def patience_s(self, most_s: float) -> float:
-        """Return how long to wait for an answer, at most ``most_s``."""
-        if self._mean_s is None:
-            return most_s
-        return min(most_s, max(_LEAST_RESEND_S, self._mean_s + 4 * self._deviation_s))
+    def patience_s(self, pace: Pace) -> float:
+        """Return how long to wait beyond the line's own time."""
+        if self._mean_s is None or not pace.adaptive:
+            return pace.resend_s
+        return min(pace.resend_s, max(pace.least_s, self._mean_s + 4 * self._deviation_s))
 
 
 @dataclass(slots=True)
@@ -91,6 +120,8 @@ class _Flight:
     order: int = 0
     sent_at: float = 0.0
     timeouts: int = 0
+    load_bytes: int = 0  # its own, and what stood before it on the line
+    taken_back: bool = False  # the task asks anew; an answer may still come
     seqs: list[int] = field(default_factory=list)
 
 
@@ -101,6 +132,7 @@ class _Transmission:
     flight: _Flight
     order: int
     sent_at: float
+    load_bytes: int
 
 
 class Client:
@@ -128,6 +160,10 @@ class Client:
         self._until: float | None = None
         self._heard_at = 0.0
         self._started_at = 0.0
+
+    def set_rate(self, bits_per_s: int) -> None:
+        """Tell the line's nominal rate, so that patience covers the bytes in flight."""
+        self._round_trip.set_rate(bits_per_s)
 
     def start(
         self, task: Task[Any], now: float, *, pace: Pace = QUICK, until: float | None = None
@@ -168,7 +204,8 @@ class Client:
         for flight in sorted(self._lost, key=_by_order):
             self.counters.retries += 1
             if self._task.take_back(flight.request):
-                self._land(flight)
+                self._flights.remove(flight)
+                flight.taken_back = True  # a late answer still tells that the board lives
             else:
                 out += self._transmit(flight, now)
         self._lost.clear()
@@ -236,11 +273,16 @@ class Client:
         flight.order = self._order
         flight.sent_at = now
         flight.seqs.append(self._seq)
-        self._by_seq[self._seq] = _Transmission(flight, self._order, now)
-        return encode_frame(encode(flight.request, self._seq))
+        data = encode_frame(encode(flight.request, self._seq))
+        # Answers come one after the other: what is in flight is on its way before this one.
+        flight.load_bytes = len(data) + _answer_bytes(flight.request)
+        load = sum(one.load_bytes for one in self._flights)
+        self._by_seq[self._seq] = _Transmission(flight, self._order, now, load)
+        return data
 
     def _land(self, flight: _Flight) -> None:
-        self._flights.remove(flight)
+        if not flight.taken_back:
+            self._flights.remove(flight)
         for seq in flight.seqs:
             # After 65535 transmissions a number may belong to another flight by now.
             if seq in self._by_seq and self._by_seq[seq].flight is flight:
@@ -248,9 +290,8 @@ class Client:
 
     def _resend_at(self) -> float:
         oldest = min(self._flights, key=_by_order)
-        patience_s = self._pace.resend_s
-        if self._pace.adaptive:
-            patience_s = self._round_trip.patience_s(patience_s)
+        patience_s = self._round_trip.line_s(sum(one.load_bytes for one in self._flights))
+        patience_s += self._round_trip.patience_s(self._pace)
         patience_s *= 2.0 ** min(oldest.timeouts, _MAX_DOUBLINGS)
         return max(oldest.sent_at, self._heard_at) + patience_s
 
@@ -289,10 +330,12 @@ class Client:
         answer: Any = decode(frame)
         self._heard_at = now
         if self._pace.adaptive:
-            self._round_trip.note(now - sent.sent_at)
+            self._round_trip.note(now - sent.sent_at, sent.load_bytes)
         self._land(flight)
         if frame.type == ERROR_TYPE:
             raise _refused(answer, request)
+        if flight.taken_back:
+            return
         if type(answer) is not answer_kind(request):
             raise RemoteProtocolError(
                 f"{type(request).__name__} was answered by {type(answer).__name__}"
@@ -304,6 +347,11 @@ class Client:
         ]
         self._lost.extend(overtaken)
         self._task.answered(request, answer)
+
+
+def _answer_bytes(request: Request) -> int:
+    """What the answer brings along, where that is more than a few bytes."""
+    return request.size if isinstance(request, ReadOutput | ReadCapture) else 0
 
 
 def _by_order(flight: _Flight) -> int:

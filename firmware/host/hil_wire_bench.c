@@ -29,6 +29,15 @@ static uint32_t spend(hil_bench_flash_t *flash, uint32_t size)
     return done;
 }
 
+#define BLOCK 0x10000u
+
+static void pass(const hil_bench_flash_t *flash, uint64_t ns)
+{
+    if (flash->clock_ns != NULL) {
+        *flash->clock_ns += ns;
+    }
+}
+
 static bool bench_write(void *user, uint32_t offset, const void *data, uint32_t size)
 {
     hil_bench_flash_t *flash = user;
@@ -36,6 +45,7 @@ static bool bench_write(void *user, uint32_t offset, const void *data, uint32_t 
     if (!inside(flash, offset, size)) {
         return false;
     }
+    pass(flash, ((size - 1) / HIL_STORE_PAGE + 1) * flash->page_ns);
     uint32_t done = spend(flash, size);
     for (uint32_t i = 0; i < done; i++) {
         flash->broke_nor = flash->broke_nor || (byte[i] & ~flash->bytes[offset + i]) != 0;
@@ -49,6 +59,11 @@ static bool bench_erase(void *user, uint32_t offset, uint32_t size)
     hil_bench_flash_t *flash = user;
     if (!inside(flash, offset, size) || (offset | size) % HIL_STORE_SECTOR != 0) {
         return false;
+    }
+    for (uint32_t at = offset; at < offset + size;) { /* blocks where they fit, as ESP-IDF does */
+        bool whole = at % BLOCK == 0 && offset + size - at >= BLOCK;
+        pass(flash, whole ? flash->block_ns : flash->sector_ns);
+        at += whole ? BLOCK : HIL_STORE_SECTOR;
     }
     uint32_t done = spend(flash, size);
     for (uint32_t i = 0; i < size; i++) {

@@ -13,7 +13,8 @@
 /*
  * NOR flash in memory with a power supply. `power` counts the bytes that may still be written or
  * erased; the operation in which it runs out stops there, and all later ones fail. A torn erase
- * leaves a mixture of old and erased bits, by `seed`.
+ * leaves a mixture of old and erased bits, by `seed`. Where `clock_ns` is set, operations move it
+ * on.
  */
 typedef struct {
     uint8_t *bytes;
@@ -21,6 +22,10 @@ typedef struct {
     uint64_t power;
     uint32_t seed;
     bool broke_nor; /* somebody wrote over bits that were not erased, and lost them */
+    uint64_t *clock_ns;
+    uint64_t page_ns;   /* to write a page of 256 bytes */
+    uint64_t sector_ns; /* to erase 4 KiB */
+    uint64_t block_ns;  /* to erase an aligned 64 KiB */
 } hil_bench_flash_t;
 
 hil_flash_t hil_bench_flash_face(hil_bench_flash_t *flash);

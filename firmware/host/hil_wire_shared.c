@@ -268,6 +268,7 @@ EXPORT uint32_t vault_free_bytes(const vault_t *vault)
 typedef struct {
     hil_bench_t bench;
     sink_t sink;
+    uint8_t *wide; /* flash beside the bench's own */
 } board_t;
 
 EXPORT board_t *board_new(void)
@@ -281,8 +282,45 @@ EXPORT board_t *board_new(void)
     return board;
 }
 
+/*
+ * Gives the board a store of `sectors` on flash that takes its time, and a link of the given
+ * limits. Before anything else is asked of it.
+ */
+EXPORT void board_widen(board_t *board, uint32_t sectors, uint8_t window, uint16_t chunk,
+                        uint64_t page_ns, uint64_t sector_ns, uint64_t block_ns)
+{
+    hil_bench_t *bench = &board->bench;
+    free(board->wide);
+    board->wide = malloc((size_t)sectors * HIL_STORE_SECTOR);
+    if (board->wide == NULL) {
+        abort();
+    }
+    memset(board->wide, 0, (size_t)sectors * HIL_STORE_SECTOR); /* nothing is erased yet */
+    bench->flash = (hil_bench_flash_t){
+        .bytes = board->wide,
+        .size = sectors * HIL_STORE_SECTOR,
+        .power = UINT64_MAX,
+        .clock_ns = &bench->now_ns,
+        .page_ns = page_ns,
+        .sector_ns = sector_ns,
+        .block_ns = block_ns,
+    };
+    hil_flash_t flash = hil_bench_flash_face(&bench->flash);
+    if (hil_store_mount(&bench->store, &flash) != HIL_OK) {
+        abort();
+    }
+    bench->server.config.identity.window = window;
+    bench->server.config.identity.chunk_size = chunk;
+}
+
+EXPORT uint64_t board_now_ns(const board_t *board)
+{
+    return board->bench.now_ns;
+}
+
 EXPORT void board_free(board_t *board)
 {
+    free(board->wide);
     free(board->sink.data);
     free(board);
 }

@@ -52,6 +52,11 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "vault_entry": (c_uint32, [handle, c_uint32, c_char_p, POINTER(c_uint32)]),
     "vault_free_bytes": (c_uint32, [handle]),
     "board_new": (handle, []),
+    "board_widen": (
+        None,
+        [handle, c_uint32, c_uint8, c_uint16, c_uint64, c_uint64, c_uint64],
+    ),
+    "board_now_ns": (c_uint64, [handle]),
     "board_free": (None, [handle]),
     "board_receive": (None, [handle, c_char_p, c_size_t]),
     "board_wait": (None, [handle, c_uint64]),
@@ -232,6 +237,34 @@ class Board:
         """Give it bytes; return what it wrote."""
         library().board_receive(self._board, data, len(data))
         return self.take()
+
+    def widen(
+        self,
+        sectors: int,
+        *,
+        window: int,
+        chunk: int = 4096,
+        page_s: float = 0.0,
+        sector_s: float = 0.0,
+        block_s: float = 0.0,
+    ) -> None:
+        """Give it a store of this size on flash that takes so long; before anything else.
+
+        Args:
+            sectors: of 4 KiB.
+            window: requests in flight.
+            chunk: bytes in a piece of a transfer.
+            page_s: to write 256 bytes.
+            sector_s: to erase a sector.
+            block_s: to erase 64 KiB at once.
+        """
+        times = (int(one * 1e9) for one in (page_s, sector_s, block_s))
+        library().board_widen(self._board, sectors, window, chunk, *times)
+
+    @property
+    def now_s(self) -> float:
+        """The board's own time."""
+        return int(library().board_now_ns(self._board)) / 1e9
 
     def take(self) -> bytes:
         size = c_size_t()

@@ -187,6 +187,7 @@ hil_status_t hil_store_begin(hil_store_t *store, const uint8_t sha256[HIL_SHA256
     store->draft.first_sector = first;
     store->draft.size = size;
     store->written = 0;
+    store->erased = 0;
     store->paged = 0;
     store->writing = true;
     return HIL_OK;
@@ -194,27 +195,45 @@ hil_status_t hil_store_begin(hil_store_t *store, const uint8_t sha256[HIL_SHA256
 
 /* --- Writing ------------------------------------------------------------------------------ */
 
-/* Leaves the sector at `offset` erased; sectors that are blank already are spared. */
-static bool erase_sector(hil_store_t *store, uint32_t offset)
+/* Leaves `size` bytes of whole sectors at `offset` erased; what is blank already is spared. */
+static bool erase_sectors(hil_store_t *store, uint32_t offset, uint32_t size)
 {
     uint8_t piece[HIL_STORE_PAGE / 4];
-    for (uint32_t at = 0; at < HIL_STORE_SECTOR; at += sizeof(piece)) {
+    for (uint32_t at = 0; at < size; at += sizeof(piece)) {
         if (!store->flash.read(store->flash.user, offset + at, piece, sizeof(piece))) {
             return false;
         }
         for (uint32_t i = 0; i < sizeof(piece); i++) {
             if (piece[i] != 0xFF) {
-                return store->flash.erase(store->flash.user, offset, HIL_STORE_SECTOR);
+                return store->flash.erase(store->flash.user, offset, size);
             }
         }
     }
     return true;
 }
 
+/*
+ * Erases what comes next of the draft, up to the end of an erase block: flash erases a block of
+ * 64 KiB three to five times as fast as its sectors one by one, and a line of 921600 baud is faster
+ * than those. Nobody but the draft is in these sectors.
+ */
+static bool erase_ahead(hil_store_t *store)
+{
+    uint32_t offset = store->draft.first_sector * HIL_STORE_SECTOR + store->erased;
+    uint32_t block = HIL_STORE_ERASE_BLOCK - offset % HIL_STORE_ERASE_BLOCK;
+    uint32_t left = hil_store_sectors(store->draft.size) * HIL_STORE_SECTOR - store->erased;
+    uint32_t size = block < left ? block : left;
+    if (!erase_sectors(store, offset, size)) {
+        return false;
+    }
+    store->erased += size;
+    return true;
+}
+
 static hil_status_t write_page(hil_store_t *store)
 {
     uint32_t offset = store->draft.first_sector * HIL_STORE_SECTOR + store->written;
-    if (store->written % HIL_STORE_SECTOR == 0 && !erase_sector(store, offset)) {
+    if (store->written == store->erased && !erase_ahead(store)) {
         return HIL_ERR_STORE;
     }
     memset(store->page + store->paged, 0xFF, HIL_STORE_PAGE - store->paged);

@@ -22,6 +22,7 @@
 
 #define HIL_STORE_SECTOR 4096u
 #define HIL_STORE_PAGE 256u
+#define HIL_STORE_ERASE_BLOCK 0x10000u /* from the start of the partition, which is aligned too */
 #define HIL_STORE_MODELS 16
 #define HIL_STORE_DIRECTORY_SECTORS 2u
 
@@ -66,6 +67,7 @@ typedef struct {
     bool writing;
     hil_store_entry_t draft;
     uint32_t written; /* bytes in flash; the rest is in `page` */
+    uint32_t erased;  /* bytes of its sectors that are erased, from the first on */
     uint32_t paged;
     uint8_t page[HIL_STORE_PAGE];
 } hil_store_t;
