@@ -213,6 +213,7 @@ def _set_open_dimensions(
 def _clean(model: onnx.ModelProto) -> onnx.ModelProto:
     """Fold constants and infer every shape; what the library cannot handle stays for findings."""
     inputs = list(model.graph.input)
+    said = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
     try:
         model = onnxslim.slim(model, no_shape_infer=False)
     except Exception as error:  # any failure of the clean-up leaves us the original
@@ -221,10 +222,35 @@ def _clean(model: onnx.ModelProto) -> onnx.ModelProto:
     parameters = {tensor.name for tensor in model.graph.initializer}
     kept = {value.name for value in model.graph.input} | parameters
     model.graph.input.extend(value for value in inputs if value.name not in kept)
+    if not _consistent(model):
+        # The clean-up infers shapes too, and errs on uneven Splits: the library decides.
+        fresh = _with_shapes_of(model, said)
+        model = fresh if _consistent(fresh) else model
     while True:
         model = _inferred(model)
         if not _type_like_inputs(model):
             return model
+
+
+def _consistent(model: onnx.ModelProto) -> bool:
+    try:
+        shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except shape_inference.InferenceError:
+        return False
+    return True
+
+
+def _with_shapes_of(
+    model: onnx.ModelProto, said: Mapping[str, onnx.ValueInfoProto]
+) -> onnx.ModelProto:
+    """The model with what it said of its values and outputs itself."""
+    fresh = onnx.ModelProto()
+    fresh.CopyFrom(model)
+    del fresh.graph.value_info[:]
+    del fresh.graph.output[:]
+    fresh.graph.value_info.extend(said[v.name] for v in model.graph.value_info if v.name in said)
+    fresh.graph.output.extend(said.get(v.name, v) for v in model.graph.output)
+    return fresh
 
 
 def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
