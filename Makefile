@@ -4,6 +4,8 @@
 #   make test            the whole test suite
 #   make check           format, lint, types, import layers, C format
 #   make agreement       the nightly comparison of simulator and C engine (SEED=, EXECUTIONS=)
+#   make peer            our exports against esp-ppq's; makes its environment (PEER_VENV=)
+#   make peer-page       write docs/peer-differences.md again, from the table of differences
 #   make support         write docs/support.md again, from what golden data and random models show
 #   make firmware        the runner for a chip, with ESP-IDF: TARGET=esp32s3, FLASH=8MB
 #   make firmware-host   the host builds of the firmware, with and without sanitizers (needs g++)
@@ -22,12 +24,13 @@ SEED ?= 1
 EXECUTIONS ?= 200000
 
 BUILD := build
+PEER_VENV ?= $(BUILD)/peer-venv
 DEMO := $(BUILD)/demo
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check agreement support firmware firmware-host wheel venv format clean
+.PHONY: help demo test check agreement peer peer-page support errata firmware firmware-host wheel venv format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -43,6 +46,9 @@ endef
 
 $(VENV)/.quantize: pyproject.toml constraints.txt tools/bootstrap.py
 	$(call install,quantize)
+
+$(VENV)/.torch: $(VENV)/.dev
+	$(call install,torch)
 
 $(VENV)/.dev: pyproject.toml constraints.txt tools/bootstrap.py
 	$(call install,dev)
@@ -73,8 +79,18 @@ check: $(VENV)/.dev
 agreement: $(VENV)/.dev
 	$(BIN)/python -m tests.agreement.twins --seed $(SEED) --executions $(EXECUTIONS)
 
+peer: $(VENV)/.torch
+	$(BIN)/python -m tests.peer.environment $(PEER_VENV)
+	$(BIN)/python -m tests.peer --python $(PEER_VENV)/bin/python --folder $(BUILD)/peer
+
+peer-page: $(VENV)/.dev
+	$(BIN)/python -m tests.peer.page
+
 support: $(VENV)/.dev
 	$(BIN)/python -m tools.support_table
+
+errata: $(VENV)/.dev
+	$(BIN)/python -m tests.errata.catalogue > docs/errata.md
 
 # Runs in ESP-IDF's environment (its export script), and needs nothing of ours.
 firmware:

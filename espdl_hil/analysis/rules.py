@@ -7,13 +7,14 @@ the layout of filters, the target that the file names, the way through an accumu
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from espdl_hil.analysis.findings import Finding, Severity
-from espdl_hil.analysis.headroom import LayerHeadroom, headroom_of, macs_of
+from espdl_hil.analysis.headroom import LayerHeadroom, headroom_of, macs_of, passing_macs_of
 from espdl_hil.analysis.rehearsal import Act, Rehearsal
 from espdl_hil.errors import ConfigError, ModelError
 from espdl_hil.ir.layouts import blocked_channels
@@ -259,6 +260,9 @@ def _risk(row: LayerHeadroom) -> str:
 def _speed(rehearsal: Rehearsal) -> Iterator[Finding]:
     """Nodes that take a slower kernel than they could."""
     target = rehearsal.target
+    work = {act.node.name: _products(act) for act in rehearsal.acts}
+    total = max(sum(work.values()), 1)
+    slow = 0
     for act in rehearsal.acts:
         if act.operator is None or not act.inputs or act.inputs[0] is None:
             continue
@@ -277,7 +281,10 @@ def _speed(rehearsal: Rehearsal) -> Iterator[Finding]:
             continue
         block = target.mac[bits].filter_block
         if traits.multiplies:
-            yield from _unaligned(act, block, x.array.shape[-1])
+            share = work[act.node.name] / total
+            for finding in _unaligned(act, block, x.array.shape[-1], share):
+                slow += work[act.node.name]
+                yield finding
         elif traits.products and len(act.inputs) > 1 and act.inputs[1] is not None:
             inner = _inner(x.array.shape, act.inputs[1].array.shape)
             if inner < block:
@@ -287,6 +294,23 @@ def _speed(rehearsal: Rehearsal) -> Iterator[Finding]:
                     f"the innermost loop has {inner} elements: below {block} the plain C kernel "
                     "computes",
                 )
+    if slow:
+        yield Finding(
+            Severity.NOTE,
+            f"{slow / total:.0%} of the model's multiply-accumulates are in unaligned layers",
+        )
+
+
+def _products(act: Act) -> int:
+    """Multiply-accumulates of one run of a node."""
+    macs = macs_of(act) or passing_macs_of(act)
+    if not macs or not act.infos:
+        return 0
+    try:
+        results = math.prod(act.infos[0].dims)
+    except ModelError:  # a file that declares no shape
+        return 0
+    return int(macs[0].parameters.taps.shape[0]) * results
 
 
 def _carries_dead_table(operator: Operator) -> bool:
@@ -303,7 +327,7 @@ def _inner(left: tuple[int, ...], right: tuple[int, ...]) -> int:
         return max(left[-1:], default=1)
 
 
-def _unaligned(act: Act, block: int, channels: int) -> Iterator[Finding]:
+def _unaligned(act: Act, block: int, channels: int, share: float) -> Iterator[Finding]:
     macs = macs_of(act)
     outputs = macs[0].parameters.taps.shape[1] if macs else channels
     if channels % block == 0 and outputs % block == 0:
@@ -313,7 +337,8 @@ def _unaligned(act: Act, block: int, channels: int) -> Iterator[Finding]:
         act,
         Severity.NOTE,
         f"{channels} → {outputs} channels are no multiples of {block}: the slower unaligned kernel"
-        + (f" computes, the last {rest} output channel(s) one by one" if rest else " computes"),
+        + (f" computes, the last {rest} output channel(s) one by one" if rest else " computes")
+        + f" ({share:.0%} of the model's multiply-accumulates)",
         f"use multiples of {block} where the design allows",
     )
 

@@ -80,6 +80,7 @@ class Traits:
             that are not fixed share it too.
         attribute_inputs: ``(name, index)`` of attributes in older opsets that are inputs today.
         undecided: paths whose last bit ESP-DL's source leaves to the chip's compiler.
+        latches: inputs that the runtime reads in its first run only, where they are one int8.
     """
 
     layout: LayoutRule
@@ -98,6 +99,7 @@ class Traits:
     tied_inputs: tuple[int, ...] = ()
     attribute_inputs: tuple[tuple[str, int], ...] = ()
     undecided: tuple[Undecided, ...] = ()
+    latches: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class Div(Plain):
     traits: ClassVar[Traits] = Traits(
         LayoutRule.BROADCAST,
         ExponentRule.CALIBRATED,
+        latches=(0, 1),
         undecided=undecided(
             "a quotient in float32",
             Freedom.REORDERING,
