@@ -12,6 +12,7 @@
 #include "hil_port_crumb.h"
 #include "hil_port_log.h"
 #include "hil_port_memory.h"
+#include "hil_port_temperature.h"
 #include "sdkconfig.h"
 
 #define ENGINE_REFERENCE 0
@@ -27,7 +28,7 @@
 #define TAKE_ATTEMPTS 3
 
 #define ALIVE_MS 200u
-#define TEXT_MAX 384
+#define TEXT_MAX 96
 
 /* --- The port ----------------------------------------------------------------------------- */
 
@@ -40,6 +41,24 @@ static uint64_t port_now_ns(void *user)
 {
     (void)user;
     return hil_board_now_ns();
+}
+
+/* In the inference task, so always of the same core. */
+static uint32_t port_cycles(void *user)
+{
+    (void)user;
+    return hil_board_cycles();
+}
+
+static bool port_temperature(void *user, int16_t *tenths)
+{
+    float celsius;
+    (void)user;
+    if (!hil_temperature_read(&celsius)) {
+        return false;
+    }
+    *tenths = (int16_t)(celsius * 10.0f);
+    return true;
 }
 
 static void port_reboot(void *user)
@@ -217,6 +236,8 @@ static const char *begin_server(hil_board_t *board)
                 .user = board,
                 .write = port_write,
                 .now_ns = port_now_ns,
+                .cycles = port_cycles,
+                .temperature = port_temperature,
                 .can_baud = hil_board_can_baud,
                 .set_baud = hil_board_set_baud,
                 .reboot = port_reboot,
@@ -279,15 +300,13 @@ static void answer_sick(hil_board_t *board, const hil_packet_t *packet)
     }
 }
 
-/* Once a boot, to a host that listens: how the last boot ended, and what latencies stand on. */
+/* Once a boot, to a host that listens: how the last boot ended. */
 static void tell_history(hil_board_t *board)
 {
     char text[TEXT_MAX];
     if (hil_crumb_describe(text, sizeof(text))) {
         hil_port_log(HIL_LOG_ERROR, "%s (%s)", text, board->server.config.identity.reset_reason);
     }
-    hil_board_describe(text, sizeof(text));
-    hil_port_log(HIL_LOG_INFO, "%s", text);
     board->told_history = true;
 }
 

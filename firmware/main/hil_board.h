@@ -31,8 +31,9 @@ typedef struct {
     hil_board_line_t lines[HIL_BOARD_LINES];
     uint32_t line_count;
     const hil_port_line_t *active; /* where the host last spoke */
-    uint32_t baud;                 /* of the active line, where it has a rate */
-    SemaphoreHandle_t line_lock;   /* one frame at a time */
+    atomic_bool deaf; /* nobody took the last frame: write no more until the host speaks again */
+    uint32_t baud;    /* of the active line, where it has a rate */
+    SemaphoreHandle_t line_lock; /* one frame at a time */
     StaticSemaphore_t line_lock_memory;
     atomic_uint written_ms; /* when the last frame went out */
     atomic_bool alive_said; /* by the server's task, since the last node began */

@@ -9,6 +9,7 @@
 #include "sdkconfig.h"
 
 #define NS_PER_MS 1000000u
+#define LOG_LINES_AT_ONCE 16
 #define RECEIVE_BYTES ((size_t)CONFIG_HIL_LINE_WINDOW * HIL_FRAME_MAX)
 
 uint32_t hil_board_now_ms(void)
@@ -47,12 +48,17 @@ bool hil_board_open_lines(hil_board_t *board)
 
 void hil_board_write(hil_board_t *board, const uint8_t *frame, size_t size)
 {
-    if (board->active == NULL || xSemaphoreTake(board->line_lock, portMAX_DELAY) != pdTRUE) {
+    /* Where nobody reads, each frame would cost the line's whole patience: more, after a few log
+     * lines, than the watchdog's. */
+    if (board->active == NULL || atomic_load(&board->deaf) ||
+        xSemaphoreTake(board->line_lock, portMAX_DELAY) != pdTRUE) {
         return;
     }
     /* A frame that does not get out is one that the host asks for again. */
     if (board->active->write(frame, size)) {
         atomic_store(&board->written_ms, hil_board_now_ms());
+    } else {
+        atomic_store(&board->deaf, true);
     }
     xSemaphoreGive(board->line_lock);
 }
@@ -67,7 +73,8 @@ void hil_board_send_log(hil_board_t *board)
 {
     char text[HIL_LOG_LINE];
     hil_log_level_t level;
-    while (hil_port_log_take(text, &level)) {
+    /* So many at a time: a task that logs without end must not hold up the server. */
+    for (int i = 0; i < LOG_LINES_AT_ONCE && hil_port_log_take(text, &level); i++) {
         hil_writer_t body = hil_writer(board->own.bytes + HIL_FRAME_BODY_AT, HIL_BODY_MAX);
         hil_put_u8(&body, (uint8_t)level);
         hil_put(&body, text, strlen(text));
@@ -87,6 +94,7 @@ static void read_line(hil_board_t *board, hil_board_line_t *from, uint32_t wait_
             hil_frame_feed(&from->decoder, board->bytes + at, (size_t)count - at, &packet, &found);
         if (found) {
             board->active = from->line;
+            atomic_store(&board->deaf, false);
             handle(board, &packet);
         }
     }

@@ -20,6 +20,8 @@ extern "C" {
 bool fake_fails(const char *call);
 /* Milliseconds that the environment asks for, or 0. */
 unsigned fake_setting(const char *name, unsigned otherwise);
+/* What ESP_LOGx would write, or a piece of it. */
+void fake_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The end by an exception: uninitialised RAM is kept. */
 void fake_panic(void) __attribute__((noreturn));
 

@@ -14,6 +14,7 @@ extern "C" {
 #include "hil_ref_engine.h"
 }
 
+#include "esp_heap_caps.h"
 #include "fake.h"
 #include "sdkconfig.h"
 
@@ -211,6 +212,22 @@ struct Model::Fake {
         }
     }
 
+    /* Built for PSRAM, the memory manager uses internal RAM up to the limit only. */
+    bool fits(int max_internal_size) const
+    {
+        size_t bytes = 0;
+        for (const auto &[name, tensor] : tensors) {
+            bytes += tensor.fake_data.size();
+        }
+#if CONFIG_SPIRAM
+        return heap_caps_get_total_size(MALLOC_CAP_SPIRAM) > 0 ||
+               bytes <= static_cast<size_t>(max_internal_size);
+#else
+        (void)max_internal_size;
+        return bytes > 0;
+#endif
+    }
+
     void add_graph_values()
     {
         hil_tensor_info_t info;
@@ -229,8 +246,8 @@ struct Model::Fake {
     }
 };
 
-Model::Model(const char *address, fbs::model_location_type_t, int, memory_manager_t,
-             const uint8_t *, bool)
+Model::Model(const char *address, fbs::model_location_type_t, int max_internal_size,
+             memory_manager_t, const uint8_t *, bool)
     : fake(new Fake())
 {
     const uint8_t *model = reinterpret_cast<const uint8_t *>(address);
@@ -242,14 +259,18 @@ Model::Model(const char *address, fbs::model_location_type_t, int, memory_manage
     }
     if (fake_fails("Model::load") ||
         fake->engine.load(&fake->engine, &config, model, file_size(model), &error) != HIL_OK) {
-        return; /* says nothing, like the real one */
+        /* Tells its log only, like the real one; in pieces, like ESP-IDF's second format. */
+        fake_log("E (%u) %s: ", 12u, "dl::Model");
+        fake_log("Fail to load model");
+        fake_log("\n");
+        return;
     }
     fake->loaded = true;
     fake->file.fake = &fake->file_fake;
     fake->read_nodes(model);
     fake->add_graph_values();
     fake->compute(); /* for the shapes of the inner values */
-    bool has_arena = !fake_fails("Model::root_alloc");
+    bool has_arena = !fake_fails("Model::root_alloc") && fake->fits(max_internal_size);
     for (const std::string &name : fake->file_fake.inputs) {
         fake->inputs[name] = has_arena ? &fake->tensors[name] : nullptr;
     }
@@ -324,11 +345,6 @@ void Model::run(int stage_num, int stage_index, runtime_mode_t)
 void Model::reset()
 {
     fake->engine.reset(&fake->engine);
-}
-
-std::map<std::string, mem_info_t> Model::get_memory_info()
-{
-    return {{"total", {ARENA_BYTES / 16, 0, 0}}};
 }
 
 } // namespace dl

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "driver/usb_serial_jtag.h"
 #include "esp_app_desc.h"
 #include "esp_chip_info.h"
+#include "esp_cpu.h"
 #include "esp_heap_caps.h"
 #include "esp_log.h"
 #include "esp_mac.h"
@@ -216,6 +218,11 @@ int64_t esp_timer_get_time(void)
     return now_ns() / 1000;
 }
 
+esp_cpu_cycle_count_t esp_cpu_get_cycle_count(void)
+{
+    return (esp_cpu_cycle_count_t)(now_ns() / 4); /* 250 MHz */
+}
+
 esp_reset_reason_t esp_reset_reason(void)
 {
     return (esp_reset_reason_t)fake_setting("HIL_FAKE_RESET_REASON", ESP_RST_POWERON);
@@ -248,10 +255,23 @@ const esp_app_desc_t *esp_app_get_description(void)
     return &description;
 }
 
+static vprintf_like_t log_to;
+
 vprintf_like_t esp_log_set_vprintf(vprintf_like_t function)
 {
-    (void)function;
-    return NULL;
+    vprintf_like_t before = log_to;
+    log_to = function;
+    return before;
+}
+
+void fake_log(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (log_to != NULL) {
+        (void)log_to(format, arguments);
+    }
+    va_end(arguments);
 }
 
 esp_err_t esp_task_wdt_add(TaskHandle_t task)
@@ -541,6 +561,9 @@ esp_err_t tinyusb_cdcacm_read(tinyusb_cdcacm_itf_t port, uint8_t *to, size_t siz
 size_t tinyusb_cdcacm_write_queue(tinyusb_cdcacm_itf_t port, const uint8_t *from, size_t size)
 {
     (void)port;
+    if (fake_fails("tinyusb_cdcacm_write_queue")) {
+        return 0;
+    }
     return (size_t)pipe_write(from, size < 64 ? size : 64);
 }
 

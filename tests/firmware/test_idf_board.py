@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,11 @@ from tests.firmware.board_process import (
 )
 from tests.support.golden import GoldenCase, cases
 
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 ENGINES = (Engine.ESPDL, Engine.REFERENCE)
 PATIENCE = Pace(0.4, 2)
+HELLOS_WITHIN_PATIENCE = 4
+"""At 0, 0.4, 1.2 s, and one that its deadline overtakes."""
 MUTATIONS = 150
 
 
@@ -103,8 +107,24 @@ def test_the_board_says_who_it_is_and_what_memory_it_has(program, flash):
         assert {region.name for region in identity.memory} == {
             *("arena", "store", "internal", "psram", "stack_inference", "stack_server")
         }
-        chip.talk.run(request_of(conv()))
-        assert any("cpu_mhz=240" in line and "temperature_c=41.5" in line for line in chip.log)
+
+
+@pytest.mark.parametrize(
+    ("suite", "facts"),
+    [
+        ("c_s8", {"cpu_mhz": "240", "flash_mode": "qio", "xip": "flash"}),
+        ("s3_s8", {"psram_mode": "octal", "psram_mhz": "80", "cache_data_bytes": "0x10000"}),
+        ("p4_s8", {"psram_mode": "hex", "psram_mhz": "200", "xip": "psram", "cpu_mhz": "400"}),
+    ],
+)
+def test_the_board_tells_what_its_latencies_stand_on(flash, suite, facts):
+    with board(board_program(TARGETS[suite]), flash) as chip:
+        told = {fact.name: fact.value for fact in chip.talk.hello().facts}
+        assert facts.items() <= told.items()
+        assert (told["idf"], told["cores"]) == ("v5.5.1", "2")
+        found = chip.talk.run(request_of(conv(suite), engine=Engine.REFERENCE))
+        assert found.cycles is not None
+        assert found.temperature_c == (None if suite == "c_s8" else 41.5)
 
 
 def test_a_board_without_psram_runs_from_internal_memory(program, flash):
@@ -112,7 +132,27 @@ def test_a_board_without_psram_runs_from_internal_memory(program, flash):
     with board(program, flash, psram="0") as chip:
         identity = chip.talk.hello()
         assert "psram" not in {region.name for region in identity.memory}
-        assert outputs_are(case, chip.talk.run(request_of(case, engine=Engine.REFERENCE)).outputs)
+        for engine in ENGINES:
+            assert outputs_are(case, chip.talk.run(request_of(case, engine=engine)).outputs)
+
+
+def test_what_esp_dl_logs_arrives_as_one_line(program, flash):
+    with board(program, flash, fail="Model::load") as chip:
+        chip.talk.hello()
+        with pytest.raises(EngineError):
+            chip.talk.run(request_of(conv(), engine=Engine.ESPDL))
+        chip.talk.hello()
+        assert "E (12) dl::Model: Fail to load model" in chip.log
+
+
+def test_a_host_that_reads_nothing_costs_one_write_for_each_of_its_requests(program, tmp_path):
+    counts = tmp_path / "counts"
+    lines = "uart_driver_install,usb_serial_jtag_write_bytes"
+    with board(program, tmp_path / "flash.bin", fail=lines, counts=str(counts)) as chip:
+        chip.patience = PATIENCE
+        with pytest.raises(DeadlineError):
+            chip.talk.hello()
+    assert 1 <= _counts(counts)["usb_serial_jtag_write_bytes"] <= HELLOS_WITHIN_PATIENCE
 
 
 def test_models_stay_over_a_restart(program, flash):
@@ -184,13 +224,50 @@ def test_a_panic_is_told_with_its_node_after_the_reboot(program, flash, tmp_path
 
 # --- Failures -------------------------------------------------------------------------------------
 
+STUBS = FIRMWARE / "test/stubs"
+NEVER_FAIL = {
+    # Values that are always there.
+    *("esp_app_get_description", "esp_chip_info", "esp_cpu_get_cycle_count", "esp_reset_reason"),
+    *("esp_timer_get_time", "heap_caps_get_free_size", "heap_caps_get_largest_free_block"),
+    *("heap_caps_get_minimum_free_size", "heap_caps_get_total_size"),
+    # Nothing comes back from them, or nothing that says how it went.
+    *("esp_log_set_vprintf", "esp_partition_munmap", "esp_restart", "heap_caps_free", "vTaskDelay"),
+    *("vTaskPrioritySet", "uxTaskGetStackHighWaterMark"),
+    # Static creation, and waiting for ever: FreeRTOS documents no failure.
+    *("xSemaphoreCreateBinaryStatic", "xSemaphoreCreateMutexStatic", "xSemaphoreGive"),
+    *("xSemaphoreTake", "xTaskCreateStaticPinnedToCore"),
+    # Undoing, whose failure nobody could act on; the watchdog's feeding, whose failure resets.
+    *("esp_task_wdt_reset", "temperature_sensor_uninstall", "uart_driver_delete"),
+}
 
-def _scenario(chip: BoardProcess) -> int:
+
+def _declared() -> set[str]:
+    text = "\n".join(path.read_text() for path in STUBS.rglob("*.h"))
+    return set(re.findall(r"^(?!typedef)[a-zA-Z][\w ]*[ *](\w+)\((?!\*)", text, re.MULTILINE))
+
+
+def _faulty() -> set[str]:
+    text = "".join((FIRMWARE / "test" / name).read_text() for name in ("fake_idf.c", "fake_dl.cpp"))
+    return set(re.findall(r'fake_fails\("([^"]+)"\)', text))
+
+
+def test_every_call_to_esp_idf_can_be_made_to_fail_or_is_known_not_to():
+    assert len(_declared()) > 40
+    assert _declared() - {call for call in _faulty() if "::" not in call} == NEVER_FAIL
+    sources = [*FIRMWARE.glob("main/*.c"), *FIRMWARE.glob("components/hil_port/*.c")]
+    sources += FIRMWARE.glob("components/hil_espdl_engine/*.cpp")
+    text = "".join(path.read_text() for path in sources)
+    unused = {call for call in _declared() if not re.search(rf"\b{call}\(", text)}
+    assert not unused, "a stand-in that nobody calls"
+
+
+def _scenario(chip: BoardProcess, case: GoldenCase) -> int:
     """Says hello, changes the rate, runs both engines; returns how often something was refused."""
-    case = conv()
     refused = 0
     chip.patience = PATIENCE
     for action in (
+        chip.talk.hello,
+        lambda: chip.talk.change_baud(921600),
         chip.talk.hello,
         lambda: chip.talk.run(request_of(case, engine=Engine.ESPDL)),
         lambda: chip.talk.run(request_of(case, engine=Engine.REFERENCE)),
@@ -212,22 +289,43 @@ def _counts(path: Path) -> dict[str, int]:
     return {name: int(count) for name, count in lines}
 
 
-def test_each_call_may_fail_once_and_the_board_goes_on(program, tmp_path):
+WORLDS = (("s3_s8", ""), ("s3_s8", "uart_driver_install"), ("p4_s8", "uart_driver_install"))
+"""Configurations, and what is broken from the start, that together make every call."""
+
+
+def test_the_worlds_together_make_every_call_that_can_fail(tmp_path):
+    made: set[str] = set()
+    for number, (suite, broken) in enumerate(WORLDS):
+        counts = tmp_path / f"counts{number}"
+        flash = tmp_path / f"{number}.bin"
+        with board(board_program(TARGETS[suite]), flash, fail=broken, counts=str(counts)) as chip:
+            assert _scenario(chip, conv(suite)) <= (1 if broken else 0)
+        made |= set(_counts(counts))
+    assert made == _faulty()
+
+
+@pytest.mark.parametrize(("suite", "broken"), WORLDS)
+def test_each_call_may_fail_once_and_the_board_goes_on(suite, broken, tmp_path):
+    program = board_program(TARGETS[suite])
+    case = conv(suite)
     counts_path = tmp_path / "counts"
-    with board(program, tmp_path / "first.bin", counts=str(counts_path)) as chip:
-        assert _scenario(chip) == 0
+    with board(program, tmp_path / "first.bin", fail=broken, counts=str(counts_path)) as chip:
+        _scenario(chip, case)
     counts = _counts(counts_path)
-    assert {"esp_partition_mmap", "Model::load", "uart_write_bytes"} <= set(counts)
+    if broken:  # the other world has had the rest
+        counts = {call: n for call, n in counts.items() if call.startswith(("usb_", "tinyusb_"))}
+    assert counts
     for number, (call, total) in enumerate(sorted(counts.items())):
         if call == "Model::run":
             continue  # ESP-DL's failure is a panic: a test of its own
-        for which in {1, 2, total} & set(range(1, total + 1)):
+        if suite == "s3_s8" and broken and call == "usb_serial_jtag_driver_install":
+            continue  # no line is left to hear it live
+        for which in {1, total} if broken else {1, 2, total} & set(range(1, total + 1)):
             flash = tmp_path / f"{number}-{which}.bin"
-            with board(program, flash, fail=f"{call}@{which}") as chip:
-                _scenario(chip)
+            with board(program, flash, fail=f"{broken},{call}@{which}".strip(",")) as chip:
+                _scenario(chip, case)
                 assert chip.process.poll() is None, f"{call}@{which} ended the board"
                 chip.patience = None
-                case = conv()
                 found = chip.talk.hello() and chip.talk.run(
                     request_of(case, engine=Engine.REFERENCE)
                 )
@@ -241,7 +339,6 @@ def test_each_call_may_fail_once_and_the_board_goes_on(program, tmp_path):
         ("esp_partition_read", "does not mount"),
         ("esp_task_wdt_add", "does not watch"),
         ("usb_serial_jtag_driver_install", "a line did not open"),
-        ("temperature_sensor_install", "temperature_c=unknown"),
     ],
 )
 def test_what_the_board_can_do_without_is_told_and_done_without(program, flash, call, says):
@@ -250,6 +347,13 @@ def test_what_the_board_can_do_without_is_told_and_done_without(program, flash, 
         chip.talk.hello()
         assert outputs_are(case, chip.talk.run(request_of(case)).outputs)
         assert any(says in line for line in chip.log), chip.log
+
+
+@pytest.mark.parametrize("call", ["install", "enable", "get_celsius"])
+def test_without_the_sensor_a_run_has_no_temperature(program, flash, call):
+    with board(program, flash, fail=f"temperature_sensor_{call}") as chip:
+        chip.talk.hello()
+        assert chip.talk.run(request_of(conv())).temperature_c is None
 
 
 def test_without_the_uart_the_other_line_is_used(program, flash):

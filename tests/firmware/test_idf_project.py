@@ -71,6 +71,13 @@ def test_every_portable_source_is_built_for_the_chip_too():
             assert names <= set(re.findall(r"[\w.]+\.c(?:pp)?\b", text)), component.name
 
 
+def test_no_requirement_depends_on_the_configuration():
+    """ESP-IDF resolves requirements before it reads the configuration."""
+    for path in [FIRMWARE / "main/CMakeLists.txt", *FIRMWARE.glob("components/*/CMakeLists.txt")]:
+        for required in re.findall(r"REQUIRES([^)]*)", path.read_text()):
+            assert "$" not in required, path.parent.name
+
+
 def test_the_espdl_engine_knows_every_operator_that_the_host_can_lower():
     source = (FIRMWARE / "components/hil_espdl_engine/hil_espdl_preflight.c").read_text()
     listed = re.findall(r'^    "(\w+)",$', source, re.MULTILINE)

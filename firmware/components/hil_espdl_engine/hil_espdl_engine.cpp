@@ -11,6 +11,7 @@
 #include "dl_model_base.hpp"
 #include "esp_heap_caps.h"
 #include "hil_espdl_preflight.h"
+#include "sdkconfig.h"
 
 #ifndef HIL_ESPDL_VERSION
 #define HIL_ESPDL_VERSION "unknown"
@@ -23,6 +24,9 @@ constexpr size_t ALIGNMENT = 16;
 /* ESP-DL copies parameters one by one: leave room for activations too. */
 constexpr size_t COPY_ROOM_NUMERATOR = 3;
 constexpr size_t COPY_ROOM_DENOMINATOR = 2;
+/* Of the largest internal block, where there is no PSRAM: the rest is for the graph itself. */
+constexpr size_t BUDGET_NUMERATOR = 3;
+constexpr size_t BUDGET_DENOMINATOR = 4;
 
 struct Value {
     std::string name;
@@ -130,8 +134,8 @@ hil_status_t find_values(dl::Model *model, const std::vector<std::string> &names
 {
     for (const std::string &name : names) {
         dl::TensorBase *tensor = model->get_intermediate(name);
-        if (tensor == nullptr || tensor->get_element_ptr() == nullptr) {
-            return refuse(error, HIL_ERR_MEMORY, "espdl: no memory for the activations");
+        if (tensor == nullptr) {
+            return refuse(error, HIL_ERR_UNSUPPORTED, "espdl: a value that no node uses");
         }
         if (!is_usable(tensor)) {
             return refuse(error, HIL_ERR_UNSUPPORTED, "espdl: type or rank of a value");
@@ -143,10 +147,34 @@ hil_status_t find_values(dl::Model *model, const std::vector<std::string> &names
 
 /* --- Load --------------------------------------------------------------------------------- */
 
+bool has_psram()
+{
+    return heap_caps_get_total_size(MALLOC_CAP_SPIRAM) > 0;
+}
+
 uint32_t large_caps()
 {
-    bool psram = heap_caps_get_total_size(MALLOC_CAP_SPIRAM) > 0;
-    return (psram ? MALLOC_CAP_SPIRAM : MALLOC_CAP_INTERNAL) | MALLOC_CAP_8BIT;
+    return (has_psram() ? MALLOC_CAP_SPIRAM : MALLOC_CAP_INTERNAL) | MALLOC_CAP_8BIT;
+}
+
+/* What ESP-DL may take: bytes free in all of the heap. */
+size_t free_bytes()
+{
+    return heap_caps_get_free_size(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT) +
+           heap_caps_get_free_size(MALLOC_CAP_SPIRAM);
+}
+
+/* ESP-DL takes the whole budget at once. Built for PSRAM, it plans activations there even on a
+ * module without any, unless they fit the budget: then it gets most of the largest block. */
+size_t internal_budget(const hil_espdl_options_t &options)
+{
+#if CONFIG_SPIRAM
+    if (!has_psram()) {
+        size_t largest = heap_caps_get_largest_free_block(large_caps());
+        return largest / BUDGET_DENOMINATOR * BUDGET_NUMERATOR / ALIGNMENT * ALIGNMENT;
+    }
+#endif
+    return options.internal_bytes;
 }
 
 /* Copies the file to PSRAM; `model` where there is no room, which is as right but slower. */
@@ -167,6 +195,11 @@ const uint8_t *place(Loaded *loaded, hil_espdl_parameters_t parameters, const ui
 
 bool copies_parameters(const Loaded *loaded, hil_espdl_parameters_t parameters, size_t model_size)
 {
+#if CONFIG_SPIRAM
+    if (!has_psram()) {
+        return false; /* internal_budget gives that memory to the activations */
+    }
+#endif
     return parameters != HIL_ESPDL_IN_PLACE && loaded->copy == nullptr &&
            heap_caps_get_free_size(large_caps()) / COPY_ROOM_NUMERATOR >
                model_size / COPY_ROOM_DENOMINATOR;
@@ -199,25 +232,35 @@ hil_status_t read_graph(Loaded *loaded, hil_error_t *error)
     return status;
 }
 
-void measure(Loaded *loaded)
+/* By the heap, as ESP-DL's own summary does it: that one stops the chip where code runs from PSRAM
+ * and a parameter was copied to internal RAM (dl_tool.cpp, memory_addr_type). */
+void measure(Loaded *loaded, size_t free_before)
 {
-    std::map<std::string, dl::mem_info_t> info = loaded->model->get_memory_info();
-    const dl::mem_info_t &total = info["total"];
-    uint32_t bytes = static_cast<uint32_t>(total.psram + total.internal);
+    size_t free_now = free_bytes();
+    uint32_t bytes = static_cast<uint32_t>(free_before > free_now ? free_before - free_now : 0);
     /* ESP-DL's arena is planned at load: what it uses now is the most it ever uses. */
     loaded->memory.total_bytes = static_cast<uint32_t>(heap_caps_get_total_size(large_caps()));
     loaded->memory.used_bytes = bytes;
     loaded->memory.high_water_bytes = bytes;
 }
 
+bool has_activations(dl::Model *model)
+{
+    const std::map<std::string, dl::TensorBase *> &outputs = model->get_outputs();
+    return std::all_of(outputs.begin(), outputs.end(), [](const auto &output) {
+        return output.second != nullptr && output.second->get_element_ptr() != nullptr;
+    });
+}
+
 hil_status_t build(Loaded *loaded, const hil_espdl_options_t &options, const uint8_t *model,
                    size_t model_size, hil_error_t *error)
 {
+    size_t free_before = free_bytes();
     const uint8_t *placed = place(loaded, options.parameters, model, model_size);
     /* The name says RODATA, the meaning is "at this address": flash or RAM. */
     loaded->model = new (std::nothrow)
         dl::Model(reinterpret_cast<const char *>(placed), fbs::MODEL_LOCATION_IN_FLASH_RODATA,
-                  static_cast<int>(options.internal_bytes), dl::MEMORY_MANAGER_GREEDY, nullptr,
+                  static_cast<int>(internal_budget(options)), dl::MEMORY_MANAGER_GREEDY, nullptr,
                   copies_parameters(loaded, options.parameters, model_size));
     if (loaded->model == nullptr) {
         return refuse(error, HIL_ERR_MEMORY, "espdl: no memory for the model");
@@ -226,6 +269,9 @@ hil_status_t build(Loaded *loaded, const hil_espdl_options_t &options, const uin
     if (loaded->model->get_fbs_model() == nullptr || loaded->model->get_inputs().empty() ||
         loaded->model->get_outputs().empty()) {
         return refuse(error, HIL_ERR_FORMAT, "espdl: the model did not load; see the log");
+    }
+    if (!has_activations(loaded->model)) {
+        return refuse(error, HIL_ERR_MEMORY, "espdl: no memory for the activations");
     }
     fbs::FbsModel *file = loaded->model->get_fbs_model();
     file->load_map(); /* its look-ups by name, which the build has cleared */
@@ -238,7 +284,7 @@ hil_status_t build(Loaded *loaded, const hil_espdl_options_t &options, const uin
         loaded->test_inputs.push_back(
             hil_espdl_test_input(model, model_size, input.name.c_str(), bytes_of(input.tensor)));
     }
-    measure(loaded);
+    measure(loaded, free_before);
     return HIL_OK;
 }
 

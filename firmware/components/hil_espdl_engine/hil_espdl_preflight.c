@@ -5,7 +5,8 @@
 
 #include "hil_espdl.h"
 
-/* Registered by ESP-DL 3.3.9 (12c0616), dl_module_creator.hpp. Sorted. */
+/* Registered by ESP-DL 3.3.6 to 3.3.9 (12c0616), dl_module_creator.hpp: register_dl_modules.
+ * Sorted. */
 static const char *const OPERATORS[] = {
     "Add",
     "AveragePool",

@@ -9,6 +9,8 @@
 
 #define WRITE_MS 1000u
 #define POLL_MS 1u
+#define USB_PRIORITY 12 /* above the server, which waits for it */
+#define USB_CORE 0
 
 static int cdc_read(uint8_t *data, size_t size, uint32_t wait_ms)
 {
@@ -27,13 +29,18 @@ static int cdc_read(uint8_t *data, size_t size, uint32_t wait_ms)
 
 static bool cdc_write(const uint8_t *data, size_t size)
 {
+    bool flushed = false;
     while (size > 0) {
         size_t taken = tinyusb_cdcacm_write_queue(TINYUSB_CDC_ACM_0, data, size);
+        if (taken == 0 && flushed) {
+            return false; /* an empty queue that takes nothing */
+        }
         data += taken;
         size -= taken;
         if (tinyusb_cdcacm_write_flush(TINYUSB_CDC_ACM_0, pdMS_TO_TICKS(WRITE_MS)) != ESP_OK) {
             return false;
         }
+        flushed = true;
     }
     return true;
 }
@@ -45,7 +52,10 @@ const hil_port_line_t *hil_line_cdc_open(void)
         .read = cdc_read,
         .write = cdc_write,
     };
-    const tinyusb_config_t device = TINYUSB_DEFAULT_CONFIG();
+    /* High speed on P4. Its task must not share a core and a priority with inference. */
+    tinyusb_config_t device = TINYUSB_DEFAULT_CONFIG();
+    device.task.priority = USB_PRIORITY;
+    device.task.xCoreID = USB_CORE;
     const tinyusb_config_cdcacm_t port = {.cdc_port = TINYUSB_CDC_ACM_0};
     if (tinyusb_driver_install(&device) != ESP_OK) {
         return NULL;

@@ -3,11 +3,12 @@
 
 #include "driver/uart.h" /* component esp_driver_uart, IDF >= 5.3 */
 #include "freertos/FreeRTOS.h"
+#include "sdkconfig.h"
 
 #define PORT UART_NUM_0
 #define TRANSMIT_BYTES 0  /* no ring: a write returns when the last byte is in the FIFO */
 #define LOWEST_BAUD 9600u /* slower, one frame would outlast the watchdog */
-#define HIGHEST_BAUD 5000000u
+#define HIGHEST_BAUD ((uint32_t)CONFIG_HIL_UART_HIGHEST_BAUD)
 #define TOLERANCE 40u /* the rate may be off by 1/40: 2.5 % is what 8N1 bears */
 #define DRAIN_MS 1000u
 

@@ -1,4 +1,4 @@
-/* Identity, clock, restart, fingerprint. */
+/* Identity, clock, restart, and the facts that latencies stand on. */
 #include "hil_port_board.h"
 
 #include <stdio.h>
@@ -6,11 +6,11 @@
 
 #include "esp_app_desc.h" /* IDF >= 5.0 */
 #include "esp_chip_info.h"
+#include "esp_cpu.h" /* esp_cpu_get_cycle_count: IDF >= 5.0 */
 #include "esp_heap_caps.h"
 #include "esp_mac.h"
 #include "esp_system.h"
 #include "esp_timer.h"
-#include "hil_port_temperature.h"
 #include "sdkconfig.h"
 
 #define NS_PER_US 1000u
@@ -49,6 +49,74 @@ static const char *reason_text(esp_reset_reason_t reason)
     }
 }
 
+/* --- Facts -------------------------------------------------------------------------------- */
+
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+
+#if CONFIG_SPIRAM_XIP_FROM_PSRAM
+#define XIP "psram"
+#elif CONFIG_SPIRAM_FETCH_INSTRUCTIONS || CONFIG_SPIRAM_RODATA
+#define XIP "partly psram"
+#else
+#define XIP "flash"
+#endif
+/* CONFIG_ESPTOOLPY_FLASHMODE says "dio" for QIO too: that is how the ROM starts. */
+#if CONFIG_ESPTOOLPY_FLASHMODE_QIO
+#define FLASH_MODE "qio"
+#else
+#define FLASH_MODE CONFIG_ESPTOOLPY_FLASHMODE
+#endif
+#if CONFIG_SPIRAM_MODE_HEX
+#define PSRAM_MODE "hex"
+#elif CONFIG_SPIRAM_MODE_OCT
+#define PSRAM_MODE "octal"
+#else
+#define PSRAM_MODE "quad"
+#endif
+#if CONFIG_COMPILER_OPTIMIZATION_PERF
+#define OPTIMIZED_FOR "speed"
+#else
+#define OPTIMIZED_FOR "size or debugging"
+#endif
+
+static uint8_t facts_of_this_boot(const hil_fact_t **facts)
+{
+    static char cores[8], psram_bytes[16], idf[sizeof(((esp_app_desc_t *)0)->idf_ver) + 1];
+    static const hil_fact_t known[] = {
+        {"cores", cores},
+        {"cpu_mhz", TEXT(CONFIG_ESP_DEFAULT_CPU_FREQ_MHZ)},
+        {"flash_mode", FLASH_MODE},
+        {"flash_freq", CONFIG_ESPTOOLPY_FLASHFREQ},
+        {"xip", XIP},
+        {"optimized_for", OPTIMIZED_FOR},
+        {"psram_bytes", psram_bytes}, /* in the heap */
+#if CONFIG_SPIRAM
+        {"psram_mode", PSRAM_MODE},
+        {"psram_mhz", TEXT(CONFIG_SPIRAM_SPEED)},
+#endif
+#if defined(CONFIG_CACHE_L2_CACHE_SIZE)
+        {"cache_l2_bytes", TEXT(CONFIG_CACHE_L2_CACHE_SIZE)},
+        {"cache_l2_line_bytes", TEXT(CONFIG_CACHE_L2_CACHE_LINE_SIZE)},
+#elif defined(CONFIG_ESP32S3_DATA_CACHE_SIZE)
+        {"cache_data_bytes", TEXT(CONFIG_ESP32S3_DATA_CACHE_SIZE)},
+        {"cache_data_line_bytes", TEXT(CONFIG_ESP32S3_DATA_CACHE_LINE_SIZE)},
+        {"cache_code_bytes", TEXT(CONFIG_ESP32S3_INSTRUCTION_CACHE_SIZE)},
+#endif
+        {"idf", idf},
+    };
+    esp_chip_info_t chip;
+    esp_chip_info(&chip);
+    snprintf(cores, sizeof(cores), "%u", (unsigned)chip.cores);
+    snprintf(psram_bytes, sizeof(psram_bytes), "%u",
+             (unsigned)heap_caps_get_total_size(MALLOC_CAP_SPIRAM));
+    snprintf(idf, sizeof(idf), "%.*s", (int)(sizeof(idf) - 1), esp_app_get_description()->idf_ver);
+    *facts = known;
+    return (uint8_t)(sizeof(known) / sizeof(known[0]));
+}
+
+/* --- The board ---------------------------------------------------------------------------- */
+
 void hil_board_identify(hil_identity_t *identity)
 {
     static char revision[16];
@@ -66,6 +134,7 @@ void hil_board_identify(hil_identity_t *identity)
         memset(identity->mac, 0, sizeof(identity->mac)); /* all zero: unknown */
     }
     identity->is_virtual = false;
+    identity->fact_count = facts_of_this_boot(&identity->facts);
 }
 
 hil_kernels_t hil_board_kernels(void)
@@ -79,6 +148,11 @@ hil_kernels_t hil_board_kernels(void)
 #endif
 }
 
+uint32_t hil_board_cycles(void)
+{
+    return (uint32_t)esp_cpu_get_cycle_count();
+}
+
 uint64_t hil_board_now_ns(void)
 {
     return (uint64_t)esp_timer_get_time() * NS_PER_US;
@@ -87,32 +161,4 @@ uint64_t hil_board_now_ns(void)
 void hil_board_restart(void)
 {
     esp_restart();
-}
-
-#if defined(CONFIG_SPIRAM_SPEED)
-#define PSRAM_MHZ CONFIG_SPIRAM_SPEED
-#else
-#define PSRAM_MHZ 0
-#endif
-#if CONFIG_SPIRAM_XIP_FROM_PSRAM
-#define XIP "psram"
-#else
-#define XIP "flash"
-#endif
-
-void hil_board_describe(char *text, size_t size)
-{
-    esp_chip_info_t chip;
-    char temperature[24] = "unknown";
-    float celsius;
-    esp_chip_info(&chip);
-    if (hil_temperature_read(&celsius)) {
-        snprintf(temperature, sizeof(temperature), "%.1f", (double)celsius);
-    }
-    snprintf(text, size,
-             "idf=%s cores=%u cpu_mhz=%d psram_bytes=%u psram_mhz=%d xip=%s flash_mode=%s "
-             "flash_freq=%s temperature_c=%s",
-             esp_app_get_description()->idf_ver, (unsigned)chip.cores,
-             CONFIG_ESP_DEFAULT_CPU_FREQ_MHZ, (unsigned)heap_caps_get_total_size(MALLOC_CAP_SPIRAM),
-             PSRAM_MHZ, XIP, CONFIG_ESPTOOLPY_FLASHMODE, CONFIG_ESPTOOLPY_FLASHFREQ, temperature);
 }

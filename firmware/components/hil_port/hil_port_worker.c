@@ -2,7 +2,6 @@
 #include "hil_port_worker.h"
 
 #define PRIORITY 5 /* below the server's, so that ALIVE is said on a single core too */
-#define CORE (portNUM_PROCESSORS - 1)
 
 static void work(void *argument)
 {
@@ -22,9 +21,9 @@ void hil_worker_begin(hil_worker_t *worker, void (*meanwhile)(void *user), void 
     /* Static creation cannot fail. */
     worker->go = xSemaphoreCreateBinaryStatic(&worker->go_memory);
     worker->done = xSemaphoreCreateBinaryStatic(&worker->done_memory);
-    worker->task =
-        xTaskCreateStaticPinnedToCore(work, "hil_infer", HIL_WORKER_STACK, worker, PRIORITY,
-                                      worker->stack, &worker->task_memory, CORE);
+    worker->task = xTaskCreateStaticPinnedToCore(work, "hil_infer", HIL_WORKER_STACK, worker,
+                                                 PRIORITY, worker->stack, &worker->task_memory,
+                                                 CONFIG_HIL_INFERENCE_CORE);
 }
 
 void hil_worker_call(hil_worker_t *worker, void (*job)(void *argument), void *argument)

@@ -54,12 +54,6 @@ enum dtype_t {
 enum runtime_mode_t { RUNTIME_MODE_AUTO = 0, RUNTIME_MODE_SINGLE_CORE, RUNTIME_MODE_MULTI_CORE };
 enum memory_manager_t { MEMORY_MANAGER_GREEDY = 0 };
 
-struct mem_info_t {
-    size_t psram;
-    size_t internal;
-    size_t flash;
-};
-
 class TensorBase
 {
   public:
@@ -105,7 +99,6 @@ class Model
     virtual void run(int stage_num, int stage_index,
                      runtime_mode_t mode = RUNTIME_MODE_SINGLE_CORE);
     virtual void reset();
-    std::map<std::string, mem_info_t> get_memory_info();
 
   private:
     struct Fake;

@@ -5,7 +5,7 @@
  * heap (in `load` only), and a file that is well-formed but absurd may still stop the chip in one
  * of its assertions. What can be told beforehand is refused by the preflight, with a name.
  *
- * Written for espressif/esp-dl 3.3.5 and later: per-node running needs Model::run(stages, ...).
+ * Written for espressif/esp-dl 3.3.6 and later: per-node running needs Model::run(stages, ...).
  */
 #ifndef HIL_ESPDL_ENGINE_H
 #define HIL_ESPDL_ENGINE_H

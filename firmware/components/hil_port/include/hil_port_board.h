@@ -1,15 +1,16 @@
-/* Who this board is, its clock, and how to restart it. */
+/* Who this board is, its clocks, and how to restart it. */
 #ifndef HIL_PORT_BOARD_H
 #define HIL_PORT_BOARD_H
 
 #include "hil_server.h"
 
-/* Fills everything but the line's window, chunk size and rate. The strings live for ever. */
+/* Fills everything, facts too, but the line's window, chunk size and rate. The strings live for
+ * ever. */
 void hil_board_identify(hil_identity_t *identity);
 hil_kernels_t hil_board_kernels(void);
 uint64_t hil_board_now_ns(void);
+/* Of the core that asks; wraps. */
+uint32_t hil_board_cycles(void);
 void hil_board_restart(void);
-/* The configuration that latencies depend on, as "key=value ..." text. */
-void hil_board_describe(char *text, size_t size);
 
 #endif

@@ -14,8 +14,9 @@
 #include "freertos/FreeRTOS.h"
 #include "freertos/semphr.h"
 #include "freertos/task.h"
+#include "sdkconfig.h"
 
-#define HIL_WORKER_STACK 16384u
+#define HIL_WORKER_STACK ((uint32_t)CONFIG_HIL_INFERENCE_STACK)
 #define HIL_WORKER_WAIT_MS 100u
 
 typedef struct {
@@ -33,7 +34,7 @@ typedef struct {
     StackType_t stack[HIL_WORKER_STACK / sizeof(StackType_t)];
 } hil_worker_t;
 
-/* Starts the task, on the second core where there is one. */
+/* Starts the task, on the core that the configuration names. */
 void hil_worker_begin(hil_worker_t *worker, void (*meanwhile)(void *user), void *user);
 /* Runs `job(argument)` in the task and returns when it is done. */
 void hil_worker_call(hil_worker_t *worker, void (*job)(void *argument), void *argument);
