@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from espdl_hil.analysis import board_findings, refuse_errors
 from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.session import BoardSession
 from espdl_hil.checking.cache import ModelCache
@@ -64,18 +65,24 @@ class Checker:
         inputs: Mapping[str, Array] | None = None,
         vectors: int = 2,
         sequence: bool = False,
+        member: str | None = None,
+        key: bytes | None = None,
     ) -> PreparedModel:
         """An ``.espdl`` file as it is; see ``prepare.take`` for arguments and errors."""
-        return take(path, target, inputs, vectors, sequence=sequence)
+        return take(path, target, inputs, vectors, sequence=sequence, member=member, key=key)
 
     def check(self, prepared: PreparedModel, board: Board, session: BoardSession) -> CheckRecord:
         """Run every input set and judge it; the first difference is fetched element by element.
 
         Raises:
             BoardError: the bench failed before all input sets were judged.
-            ModelError: the simulator refuses the model or an input.
+            ModelError: the board cannot run the model, by what it says of itself: nothing is
+                sent then. Or the simulator refuses the model or an input.
         """
         start = self._clock()
+        refuse_errors(
+            board_findings(prepared.model, len(prepared.data), session.identity, board.engine)
+        )
         walk = _Walk(prepared, session, Follower(prepared.model, prepared.simulator))
         for vector in prepared.vectors:
             walk.visit(vector)

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from espdl_hil import espdl, pipeline
+from espdl_hil.analysis import cleared
 from espdl_hil.archives import read_arrays
 from espdl_hil.checking.cache import ModelCache
 from espdl_hil.checking.vectors import (
@@ -19,6 +20,7 @@ from espdl_hil.checking.vectors import (
     random_vectors,
 )
 from espdl_hil.errors import FormatError
+from espdl_hil.espdl import container
 from espdl_hil.ir.lowered import LoweredModel
 from espdl_hil.ir.types import Array
 from espdl_hil.results.accuracy import Metric
@@ -96,13 +98,17 @@ def prepare(entry: SuiteModel, target: Target, cache: ModelCache) -> PreparedMod
 
     Raises:
         ConfigError: data that does not fit the model; a file for another target.
-        ModelError: the model is not supported.
-        FormatError: a malformed ``.espdl`` file.
+        ModelError: the model is not supported; all findings of the preflight at once.
+        FormatError: a malformed ``.espdl`` file, or an encrypted one.
     """
     source = entry.source.read_bytes()
-    data = _quantized(entry, source, target, cache) if entry.quantized_here else source
+    if entry.quantized_here:
+        data = _quantized(entry, source, target, cache)
+    else:
+        data = container.plain_file(source)
     model = pipeline.load_model(data)
     pipeline.resolve_target(model, target)
+    cleared(model, target)
     evaluation = None
     if entry.evaluation is not None:
         arrays = read_arrays(entry.evaluation.data)
@@ -135,18 +141,23 @@ def take(
     seed: int = 0,
     *,
     sequence: bool = False,
+    member: str | None = None,
+    key: bytes | None = None,
 ) -> PreparedModel:
     """An ``.espdl`` file as it is, with the given, its own and ``vectors`` random inputs.
 
-    With ``sequence``, these are the steps of one stream, in that order.
+    With ``sequence``, these are the steps of one stream, in that order. ``member`` chooses a model
+    of a pack, ``key`` decrypts: what travels to a board is one plain model.
 
     Raises:
-        ConfigError: the file is for another target.
-        FormatError: it is malformed.
+        ConfigError: the file is for another target, or has no such member.
+        ModelError: something keeps it from running there; all findings at once.
+        FormatError: it is malformed, or encrypted and there is no ``key``.
     """
-    data = path.read_bytes()
+    data = container.plain_file(path.read_bytes(), member, key)
     model = pipeline.load_model(data)
     pipeline.resolve_target(model, target)
+    cleared(model, target)
     given = () if inputs is None else (Vector("given", inputs),)
     return PreparedModel(
         name=path.stem,

@@ -76,9 +76,17 @@ def hil_check(
         *,
         vectors: int = 2,
         sequence: bool = False,
+        member: str | None = None,
+        key: bytes | None = None,
     ) -> CheckRecord:
         prepared = checker.take(
-            Path(path), hil_board.target, inputs=inputs, vectors=vectors, sequence=sequence
+            Path(path),
+            hil_board.target,
+            inputs=inputs,
+            vectors=vectors,
+            sequence=sequence,
+            member=member,
+            key=key,
         )
         record = checker.check(prepared, hil_board, hil_session)
         add_check(request.node, record)

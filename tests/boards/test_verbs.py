@@ -84,7 +84,7 @@ def test_flash_writes_once_and_run_brings_the_golden_integers(bench, capsys, tmp
 
 
 def test_a_bench_fault_ends_with_code_4_and_a_usage_mistake_with_2(bench, capsys, tmp_path):
-    case = next(iter(cases("p4_s8")))
+    case = next(iter(cases("s3_s8")))
     words = ("run", case.path, "--boards", bench, "--outputs", tmp_path / "o.npz", "--board")
     code, _, err = said(capsys, *words, "real")
     assert code == 4
