@@ -97,6 +97,20 @@ def gather(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     )
 
 
+def slices(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Up to opset 9: ``y = Slice(x, starts=[1], ends=[9])``; after: ``y = Slice(x, [1], [9])``."""
+    if "starts" not in node.attributes:
+        return (node,)
+    read = node.typed(scope.opset)
+    starts = read.integers("starts")
+    axes = read.integers("axes", tuple(range(len(starts))))
+    bounds = tuple(
+        scope.add_constant(f"{node.name}/{name}", np.array(numbers, dtype=np.int64))
+        for name, numbers in (("starts", starts), ("ends", read.integers("ends")), ("axes", axes))
+    )
+    return (node.changed(inputs=(node.inputs[0], *bounds), attributes={}),)
+
+
 def pad(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     """Before: ``y = Pad(x, [0, -1, 0, 2])``; after: ``t = Slice(x, ...)``, ``y = Pad(t, ...)``."""
     if "pads" in node.attributes:

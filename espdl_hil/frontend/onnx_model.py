@@ -23,6 +23,7 @@ from espdl_hil.ops.swish import Swish
 
 _NOTHING: Mapping[str, Sequence[int]] = MappingProxyType({})
 
+_FREE_PARAMETERS = 4
 OLDEST_OPSET = 9
 NEWEST_OPSET = 24
 
@@ -56,6 +57,7 @@ def read_model(
     opset = _checked_opset(model)
     if outputs:
         _end_at(model, outputs)
+    _absorb_constant_nodes(model)
     refuse_quantized(model)
     to_single_precision(model)
     float_inputs(model)
@@ -75,6 +77,11 @@ def _read(source: Path | bytes) -> onnx.ModelProto:
         raise ModelError(
             f"not an ONNX model: {error}", hint="is the file complete, and really an .onnx?"
         ) from error
+    except onnx.checker.ValidationError as error:
+        raise ModelError(
+            f"the model's external data is not there: {str(error).strip()}",
+            hint="keep the data file beside the .onnx, under its name",
+        ) from error
     except OSError as error:
         raise ModelError(
             f"cannot read the model: {error.strerror or error}", value=str(source)
@@ -83,6 +90,14 @@ def _read(source: Path | bytes) -> onnx.ModelProto:
         raise ModelError(
             "the model has no nodes", hint="is this an ONNX model, and is it complete?"
         )
+    # Older versions only wanted every parameter to be an input as well.
+    model.ir_version = max(model.ir_version, _FREE_PARAMETERS)
+    for value in model.graph.output:
+        # Runtimes do not need the type of a result, the library's check does; we infer it anyway.
+        if not value.type.WhichOneof("value"):
+            value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.shape.SetInParent()
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
@@ -160,6 +175,12 @@ def _fix_inputs(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> 
                 "the graph input has no tensor shape",
                 value=value.name,
                 hint="export the model with a fixed input shape",
+            )
+        if not dims:
+            raise ModelError(
+                "the graph input has no axes",
+                value=value.name,
+                hint="a board's smallest tensor is [1]: export it with that shape",
             )
         described = [dim.dim_param or dim.dim_value or "?" for dim in dims]
         if dims and not dims[0].HasField("dim_value") and len(dims) > 1:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from espdl_hil.errors import ModelError
 from espdl_hil.frontend.build import Steps
 from espdl_hil.frontend.scope import OnnxNode, Scope
-from espdl_hil.ir.types import Array
+
+Indices = npt.NDArray[np.int64]
 
 _CUT = "ESP-DL looks up by constant places only: end the model in front of it (outputs=…)"
 
@@ -48,12 +50,12 @@ def gather_elements(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     steps = Steps(node, scope)
     shape = steps.shape(node.inputs[0])
     axis = node.typed(scope.opset).integer("axis", 0) % len(shape)
-    places = list(np.indices(indices.shape))
+    places: list[Indices] = [*np.indices(indices.shape, dtype=np.int64)]
     places[axis] = np.where(indices < 0, indices + shape[axis], indices)
     return _looked_up(steps, shape, places)
 
 
-def _places(node: OnnxNode, scope: Scope) -> Array:
+def _places(node: OnnxNode, scope: Scope) -> Indices:
     if node.inputs[1] not in scope.constants:
         raise ModelError(
             f"the indices of {node.op_type} are computed at run time",
@@ -65,12 +67,12 @@ def _places(node: OnnxNode, scope: Scope) -> Array:
 
 
 def _looked_up(
-    steps: Steps, leading: tuple[int, ...], places: Sequence[Array]
+    steps: Steps, leading: tuple[int, ...], places: Sequence[Indices]
 ) -> Sequence[OnnxNode]:
     """The slices at ``places`` of the axes ``leading``, which become one axis."""
     x = steps.node.inputs[0]
-    if any(((part < 0) | (part >= n)).any() for part, n in zip(places, leading, strict=True)):  # type: ignore[operator]
+    if any(((part < 0) | (part >= n)).any() for part, n in zip(places, leading, strict=True)):
         raise ModelError("an index lies outside the data", node=steps.node.name)
-    flat = np.ravel_multi_index(tuple(places), leading).ravel()  # type: ignore[arg-type]
+    flat = np.ravel_multi_index(tuple(places), leading).ravel()
     rows = steps.reshape("flat", x, (int(np.prod(leading)), *steps.shape(x)[len(leading) :]))
     return steps.finish(steps.gather("picked", rows, 0, [int(place) for place in flat]))

@@ -173,9 +173,9 @@ def _decomposed(steps: Steps, value: str, axes: Sequence[_Axis]) -> Sequence[Onn
             parts.append(pooled(part, (*chosen, run), name))
         if len(parts) == 1:
             return parts[0]
-        shape = list(steps.shape(parts[0]))
-        shape[2 + number] = sum(steps.shape(part)[2 + number] for part in parts)
-        return steps.do(Concat.op_type, f"{label}/joined", parts, shape, axis=2 + number)
+        joined = list(steps.shape(parts[0]))
+        joined[2 + number] = sum(steps.shape(part)[2 + number] for part in parts)
+        return steps.do(Concat.op_type, f"{label}/joined", parts, joined, axis=2 + number)
 
     return steps.finish(pooled(value, (), "pool"))
 

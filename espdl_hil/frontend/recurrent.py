@@ -144,6 +144,12 @@ def _turned_round(name: str, scope: Scope, given: str, result: str) -> OnnxNode:
     return OnnxNode(name, Slice.op_type, (given, *bounds), (result,))
 
 
+def _lower(names: Attribute | Sequence[str]) -> list[str]:
+    """Names of functions, which ONNX compares without case."""
+    given = names.value if isinstance(names, Attribute) else names
+    return [str(name).lower() for name in given]  # type: ignore[union-attr]
+
+
 def _refuse(node: OnnxNode, scope: Scope, functions: tuple[str, ...] | None) -> None:
     """Refuse what the board's layers do not have; ``None`` leaves the functions to others."""
     read = node.typed(scope.opset)
@@ -156,14 +162,7 @@ def _refuse(node: OnnxNode, scope: Scope, functions: tuple[str, ...] | None) -> 
             hint="the board computes one sample: export with batch 1",
         )
     named = node.attributes.get("activations")
-    if (
-        functions is not None
-        and named is not None
-        and tuple(str(f).lower() for f in named.value)
-        != tuple(  # type: ignore[union-attr]
-            f.lower() for f in functions
-        )
-    ):
+    if functions is not None and named is not None and _lower(named) != _lower(functions):
         raise UnsupportedAttributeError(
             "activations", named.value, ", ".join(functions), node=node.name
         )

@@ -13,9 +13,10 @@ from types import MappingProxyType
 import numpy as np
 
 from espdl_hil.errors import ModelError, UnsupportedAttributeError
+from espdl_hil.frontend.attention import attention
 from espdl_hil.frontend.einsum import einsum
 from espdl_hil.frontend.limits import maximum, minimum
-from espdl_hil.frontend.moves import depth_to_space, gather, pad, space_to_depth
+from espdl_hil.frontend.moves import depth_to_space, gather, pad, slices, space_to_depth
 from espdl_hil.frontend.normalized import (
     group_normalization,
     instance_normalization,
@@ -30,6 +31,7 @@ from espdl_hil.frontend.sums import gemm, mean, parametric_relu, running_sum, tr
 from espdl_hil.frontend.transposed import conv_transpose
 from espdl_hil.frontend.windows import conv
 from espdl_hil.ir.attributes import Attribute
+from espdl_hil.ir.types import DType
 
 
 def _batch_normalization(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
@@ -55,6 +57,20 @@ def _batch_normalization(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
         OnnxNode(f"{node.name}/scale", "Mul", (x, factors), (scaled,)),
         OnnxNode(node.name, "Add", (scaled, offsets), (y,)),
     )
+
+
+def _cast(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
+    """Before: ``y = Cast(c, to=FLOAT)``, ``c`` a condition; after: ``y = Where(c, 1, 0)``."""
+    given, to = scope.types[node.inputs[0]].dtype, scope.types[node.outputs[0]].dtype
+    if given is to:
+        return (OnnxNode(node.name, "Identity", node.inputs, node.outputs),)
+    if given is not DType.BOOL or to is not DType.FLOAT:
+        return (node,)
+    numbers = [
+        scope.add_constant(f"{node.name}/{name}", np.float32(number))
+        for name, number in (("one", 1.0), ("zero", 0.0))
+    ]
+    return (OnnxNode(node.name, "Where", (node.inputs[0], *numbers), node.outputs),)
 
 
 def _dropout(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
@@ -173,8 +189,10 @@ Rewrite = Callable[[OnnxNode, Scope], Sequence[OnnxNode]]
 
 REWRITES: Mapping[str, Rewrite] = MappingProxyType(
     {
+        "Attention": attention,
         "AveragePool": average_pool,
         "BatchNormalization": _batch_normalization,
+        "Cast": _cast,
         "Conv": conv,
         "ConvTranspose": conv_transpose,
         "CumSum": running_sum,
@@ -203,6 +221,7 @@ REWRITES: Mapping[str, Rewrite] = MappingProxyType(
         "RNN": rnn,
         "Reshape": _reshape,
         "Resize": resize,
+        "Slice": slices,
         "Softmax": _softmax,
         "SpaceToDepth": space_to_depth,
         "Split": _split,

@@ -6,8 +6,10 @@ was.
 
 from __future__ import annotations
 
+import inspect
 import io
 import logging
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _EXPORTER_LOGS = ("torch.onnx", "onnxscript", "onnx_ir")
 
 
@@ -64,8 +67,9 @@ def export_module(
     buffer = io.BytesIO()
     try:
         module.eval()
-        with torch.no_grad(), _quiet():
-            program = torch.onnx.export(module, inputs, None if dynamo else buffer, **options)
+        with torch.no_grad(), _quiet(), _plain_attention():
+            source = module if dynamo else _closed(module, len(inputs))
+            program = torch.onnx.export(source, inputs, None if dynamo else buffer, **options)
             if program is not None:
                 program.save(buffer)
     except ImportError as error:
@@ -74,7 +78,7 @@ def export_module(
             hint="pip install 'espdl-hil[torch]', or dynamo=False",
         ) from error
     except Exception as error:  # the exporters' exceptions share no base but Exception
-        reason = str(error).strip().partition("\n")[0]
+        reason = _COLOURS.sub("", str(error)).strip().partition("\n")[0]
         raise ModelError(
             f"torch cannot export the module: {reason}",
             hint="try the other exporter (dynamo), or export it yourself and give the .onnx",
@@ -114,6 +118,30 @@ def is_module(source: object) -> TypeGuard[nn.Module]:
     )
 
 
+def _closed(module: nn.Module, inputs: int) -> nn.Module:
+    """The module without further arguments, which the older exporter takes for inputs.
+
+    Before: ``forward(src, src_mask=None, is_causal=False)``; after: ``forward(src)``.
+    """
+    from torch import nn
+
+    if len(inspect.signature(module.forward).parameters) <= inputs:
+        return module
+
+    class Closed(nn.Module):  # type: ignore[misc]
+        """One call of the module."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = module
+
+        def forward(self, *given: object) -> object:
+            """The module's result."""
+            return self.module(*given)
+
+    return Closed().train(module.training)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the exporters' warnings about themselves."""
@@ -128,3 +156,16 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Without torch's fused attention and encoder layers, which no exporter knows."""
+    import torch
+
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    try:
+        torch.backends.mha.set_fastpath_enabled(False)
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)

@@ -25,7 +25,7 @@ import numpy as np
 from espdl_hil.errors import ModelError, UnsupportedAttributeError
 from espdl_hil.frontend.build import Steps
 from espdl_hil.frontend.scope import OnnxNode, Scope
-from espdl_hil.ir.types import Array
+from espdl_hil.ir.types import Floats
 from espdl_hil.ops.add import Add
 from espdl_hil.ops.concat import Concat
 from espdl_hil.ops.gemm import Gemm
@@ -44,10 +44,10 @@ _LOG = logging.getLogger(__name__)
 class _Weights:
     """One direction's weights ``[inputs, gates * hidden]`` and ``[hidden, …]``, and biases."""
 
-    w: Array
-    r: Array
-    w_bias: Array
-    r_bias: Array
+    w: Floats
+    r: Floats
+    w_bias: Floats
+    r_bias: Floats
 
 
 def rnn(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
@@ -117,7 +117,7 @@ def _joined(steps: Steps, label: str, values: Sequence[str], shape: Sequence[int
     return steps.do(Concat.op_type, label, values, shape, axis=0)
 
 
-def _affine(steps: Steps, label: str, x: str, weights: Array, bias: Array | None) -> str:
+def _affine(steps: Steps, label: str, x: str, weights: Floats, bias: Floats | None) -> str:
     if x in steps.scope.constants:
         product = steps.scope.constants[x].astype(np.float64) @ weights
         return steps.constant(label, product if bias is None else product + bias)
@@ -129,7 +129,7 @@ def _affine(steps: Steps, label: str, x: str, weights: Array, bias: Array | None
 
 
 def _rnn_step(
-    steps: Steps, label: str, given: str, state: str, weights: Array, functions: Sequence[str]
+    steps: Steps, label: str, given: str, state: str, weights: Floats, functions: Sequence[str]
 ) -> str:
     """``f(given + state @ weights)``."""
     product = _affine(steps, f"{label}/state", state, weights, None)
@@ -138,7 +138,7 @@ def _rnn_step(
 
 
 def _gru_step(
-    steps: Steps, label: str, given: str, state: str, weights: Array, functions: Sequence[str]
+    steps: Steps, label: str, given: str, state: str, weights: Floats, functions: Sequence[str]
 ) -> str:
     """``z * h + (1 - z) * n``, where ``n`` sees the state after the reset gate."""
     hidden = weights.shape[0]
@@ -160,10 +160,10 @@ def _gru_step(
 
 
 def _weights(node: OnnxNode, scope: Scope, number: int, width: int) -> _Weights:
-    w, r = (scope.constant(node, index)[number].T for index in (1, 2))
+    w, r = (scope.constant(node, index)[number].astype(np.float32).T for index in (1, 2))
     both = np.zeros(2 * width, dtype=np.float32)
     if len(node.inputs) > _BIAS and node.inputs[_BIAS]:
-        both = scope.constant(node, _BIAS)[number]  # type: ignore[assignment]
+        both = scope.constant(node, _BIAS)[number].astype(np.float32)
     return _Weights(w, r, both[:width], both[width:])
 
 

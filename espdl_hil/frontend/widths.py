@@ -20,7 +20,7 @@ from espdl_hil.ops.quantize_linear import QuantizeLinear
 
 _LOG = logging.getLogger(__name__)
 
-_OTHER_FLOATS = {
+_OTHER_FLOATS: dict[int, str] = {
     TensorProto.FLOAT16: "half",
     TensorProto.BFLOAT16: "bfloat16",
     TensorProto.DOUBLE: "double",

@@ -28,6 +28,7 @@ from espdl_hil.ops._visitor import Where
 from espdl_hil.ops.add import Add
 from espdl_hil.ops.clip import Clip
 from espdl_hil.ops.function import Function, Step
+from espdl_hil.ops.identity import Identity
 from espdl_hil.ops.mul import Mul
 from espdl_hil.ops.sub import Sub
 from espdl_hil.passes.bound_masks import HIDING, INFINITE, seen_by_softmax
@@ -84,7 +85,7 @@ def _blended(draft: Draft, node: Node, source: Node | None) -> list[Node]:
                 return mask(name, chosen[0] * number, chosen[1] * number)
             if source is None:
                 factors = np.where(draft.constants[condition], *chosen).astype(np.float32)
-                return draft.add_constant(name, given * factors)
+                return draft.add_constant(name, given.astype(np.float32) * factors)
         factor = mask(f"{label}/mask", *chosen)
         full = np.broadcast_shapes(draft.types[operand].shape, draft.types[factor].shape)
         nodes.append(draft.step(Mul, name, (operand, factor), full))
@@ -97,14 +98,14 @@ def _blended(draft: Draft, node: Node, source: Node | None) -> list[Node]:
             clip = draft.node(Clip, node.name, (moved.outputs[0], low), node.outputs[0])
             return [*nodes, moved, clip]
     left, right = term("yes", yes, (1.0, 0.0)), term("no", no, (0.0, 1.0))
-    zeros = np.zeros((1,) * len(shape), dtype=np.float32)
-    pair = tuple(
-        draft.add_constant(f"{node.name}/zeros", zeros) if value is None else value
-        for value in (left, right)
-    )
-    if all(value in draft.constants for value in pair):
-        # Only a computed condition gets here with two constants, and its masks are activations.
-        raise AssertionError("a Where without activations is folded before the passes")
+    # One side is often nothing, and a mask from a comparison may be the result itself.
+    if left is None or right is None:
+        only = left or right or draft.add_constant(f"{node.name}/zeros", np.zeros(1, np.float32))
+        if only not in draft.constants:
+            nodes.append(draft.node(Identity, node.name, (only,), node.outputs[0]))
+            return nodes
+        left, right = only, mask("nothing", 0.0, 0.0)
+    pair = (left, right)
     nodes.append(draft.node(Add, node.name, pair, node.outputs[0]))
     return nodes
 
