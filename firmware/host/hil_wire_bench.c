@@ -29,6 +29,23 @@ static uint32_t spend(hil_bench_flash_t *flash, uint32_t size)
     return done;
 }
 
+static uint8_t noise(hil_bench_flash_t *flash)
+{
+    flash->seed = flash->seed * 1664525u + 1013904223u;
+    return (uint8_t)(flash->seed >> 24);
+}
+
+/* Up to where the write that was cut after `done` bytes may have left traces. */
+static uint32_t torn_end(const hil_bench_flash_t *flash, uint32_t offset, uint32_t done,
+                         uint32_t size)
+{
+    if (done == 0 || done == size || flash->seed % 2 == 0) {
+        return done;
+    }
+    uint32_t page_end = (offset + done) / HIL_STORE_PAGE * HIL_STORE_PAGE + HIL_STORE_PAGE;
+    return page_end - offset < size ? page_end - offset : size;
+}
+
 #define BLOCK 0x10000u
 
 static void pass(const hil_bench_flash_t *flash, uint64_t ns)
@@ -51,6 +68,25 @@ static bool bench_write(void *user, uint32_t offset, const void *data, uint32_t 
         flash->broke_nor = flash->broke_nor || (byte[i] & ~flash->bytes[offset + i]) != 0;
         flash->bytes[offset + i] &= byte[i];
     }
+    for (uint32_t i = done; i < torn_end(flash, offset, done, size); i++) {
+        flash->bytes[offset + i] &= (uint8_t)(byte[i] | noise(flash));
+    }
+    return done == size;
+}
+
+bool hil_bench_flash_put(hil_bench_flash_t *flash, uint32_t offset, const uint8_t *data,
+                         uint32_t size)
+{
+    if (!inside(flash, offset, size)) {
+        return false;
+    }
+    uint32_t done = spend(flash, size);
+    memcpy(flash->bytes + offset, data, done);
+    for (uint32_t i = done; i < torn_end(flash, offset, done, size); i++) {
+        uint8_t mask = noise(flash);
+        uint8_t *byte = flash->bytes + offset + i;
+        *byte = (uint8_t)((*byte & ~mask) | (data[i] & mask));
+    }
     return done == size;
 }
 
@@ -68,8 +104,7 @@ static bool bench_erase(void *user, uint32_t offset, uint32_t size)
     uint32_t done = spend(flash, size);
     for (uint32_t i = 0; i < size; i++) {
         /* All bits of a sector rise together: cut short, any of them may have. */
-        flash->seed = flash->seed * 1664525u + 1013904223u;
-        uint8_t risen = done == size ? 0xFF : (uint8_t)(flash->seed >> 24);
+        uint8_t risen = done == size ? 0xFF : noise(flash);
         if (done > 0) {
             flash->bytes[offset + i] |= risen;
         }

@@ -13,8 +13,9 @@
 /*
  * NOR flash in memory with a power supply. `power` counts the bytes that may still be written or
  * erased; the operation in which it runs out stops there, and all later ones fail. A torn erase
- * leaves a mixture of old and erased bits, by `seed`. Where `clock_ns` is set, operations move it
- * on.
+ * leaves a mixture of old and erased bits, by `seed`; a torn write stops between two bytes, or
+ * where `seed` is odd leaves some of the rest of its page written, any bits of it. Where `clock_ns`
+ * is set, operations move it on.
  */
 typedef struct {
     uint8_t *bytes;
@@ -29,6 +30,9 @@ typedef struct {
 } hil_bench_flash_t;
 
 hil_flash_t hil_bench_flash_face(hil_bench_flash_t *flash);
+/* Sets bytes, bits both ways, as QEMU's chip does; false: power ran out, and it is torn. */
+bool hil_bench_flash_put(hil_bench_flash_t *flash, uint32_t offset, const uint8_t *data,
+                         uint32_t size);
 
 #define HIL_BENCH_STORE (24u * HIL_STORE_SECTOR)
 #define HIL_BENCH_ROWS 12

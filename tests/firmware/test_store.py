@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import itertools
 import random
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.firmware.wire_library import (
-    ARGUMENT,
-    HASH,
-    MEMORY,
-    OK,
-    SECTOR,
-    STATE,
-    STORE,
-    Vault,
+from tests.firmware.power_cuts import (
+    ROOM,
+    SECTORS,
+    check_cut,
+    make_model,
+    mounted,
+    name_of,
+    places_around_steps,
+    put,
+    story,
+    story_bytes,
 )
-
-SECTORS = 14
-ROOM = SECTORS - 2
-
-
-def make_model(seed: int, size: int) -> bytes:
-    return random.Random(seed).randbytes(size)
-
-
-def name_of(model: bytes) -> bytes:
-    return hashlib.sha256(model).digest()
-
-
-def put(vault: Vault, model: bytes, piece: int = 1000) -> int:
-    status = vault.begin(name_of(model), len(model))
-    for at in range(0, len(model), piece):
-        status = status or vault.write(model[at : at + piece])
-    return status or vault.commit()
-
-
-def mounted(sectors: int = SECTORS) -> Vault:
-    vault = Vault(sectors)
-    assert vault.mount() == OK
-    return vault
+from tests.firmware.vault_library import Adapter, Vault
+from tests.firmware.wire_library import ARGUMENT, HASH, MEMORY, OK, SECTOR, STATE, STORE
 
 
 @given(st.lists(st.integers(1, 3 * SECTOR), max_size=4), st.integers(1, 5000))
@@ -197,81 +174,58 @@ def test_a_dead_flash_is_a_store_error():
 # --- Power cuts -----------------------------------------------------------------------------------
 
 
-def _story(vault: Vault) -> Iterator[dict[bytes, bytes]]:
-    """Uploads, uses, an eviction and an erase; yields what must be listed after each step."""
-    small, large, last = make_model(1, 5000), make_model(2, 6 * SECTOR + 1), make_model(3, 30_000)
-    steps = [
-        (lambda: put(vault, small, 700), [small]),
-        (lambda: put(vault, large), [small, large]),
-        (lambda: vault.touch(name_of(small)), [small, large]),
-        (lambda: put(vault, last), [small, last]),
-        (lambda: vault.erase(name_of(small)), [last]),
-        (lambda: put(vault, large), [large]),
-    ]
-    for step, listed in steps:
-        step()
-        yield {name_of(model): model for model in listed}
+@pytest.mark.parametrize("adapter", list(Adapter))
+def test_a_cut_at_any_byte_around_a_step_leaves_whole_models(adapter):
+    """Every byte of all of them is `python -m tests.firmware.power_cuts`."""
+    for place in places_around_steps(adapter)[:: 7 if adapter else 4]:
+        check_cut(adapter, place, seed=place)
 
 
-def _allowed(before: dict[bytes, bytes], after: dict[bytes, bytes]) -> list[dict[bytes, bytes]]:
-    """What a cut inside a step may leave: the old, the new, or models gone and none come."""
-    kept = {name: model for name, model in before.items() if name in after}
-    return [before, after, kept]
+@given(st.sampled_from(Adapter), st.integers(0), st.integers(0, 2**32 - 1))
+def test_a_cut_at_any_byte_of_the_story_leaves_whole_models(adapter, place, seed):
+    check_cut(adapter, place % (story_bytes(adapter) + 1), seed)
 
 
-@functools.cache
-def _consumption() -> tuple[list[int], list[dict[bytes, bytes]]]:
-    """The story without a cut: the power spent after each step, and what was listed."""
+def test_a_second_cut_while_mending_the_first_does_no_harm():
+    rng = random.Random(3)
+    for _ in range(40):
+        vault = mounted()
+        for _ in range(4):
+            vault.power(rng.randrange(40_000), rng.randrange(2**32))
+            for _ in story(vault):
+                pass
+            vault.power(rng.randrange(6000), rng.randrange(2**32))
+            vault.mount()
+        vault.power()
+        assert vault.mount() == OK
+        assert all(name_of(model) == name for name, model in vault.models().items())
+        assert put(vault, make_model(4, 9000)) == OK
+
+
+@pytest.mark.parametrize("bit", range(0, 64 * 8, 5))
+def test_a_rotten_header_record_costs_models_at_most_and_never_the_store(bit):
+    """One bit of the record that puts the directory in force."""
     vault = mounted()
-    supply = 1 << 40
-    vault.power(supply)
-    spent, listed = [0], [{}]
-    for models in _story(vault):
-        assert vault.models() == models
-        spent.append(supply - vault.power_left)
-        listed.append(models)
-    assert not vault.broke_nor
-    return spent, listed
-
-
-def _cut_places() -> list[int]:
-    """Every byte of directory writes would be too many: all around each step's end, and some."""
-    spent, _ = _consumption()
-    places = {end - back for end in spent[1:] for back in range(-3, 200) if end >= back}
-    return sorted(place for place in places if place >= 0)
-
-
-@pytest.mark.parametrize("part", range(4))
-def test_a_cut_at_any_byte_around_a_step_leaves_whole_models(part):
-    for supply in _cut_places()[part::4]:
-        _check_cut(supply, seed=supply)
-
-
-@given(st.integers(0), st.integers(0, 2**32 - 1))
-def test_a_cut_at_any_byte_of_the_story_leaves_whole_models(place, seed):
-    spent, _ = _consumption()
-    _check_cut(place % (spent[-1] + 1), seed)
-
-
-def _check_cut(supply: int, seed: int) -> None:
-    spent, listed = _consumption()
-    vault = mounted()
-    vault.power(supply, seed)
-    for _ in _story(vault):
-        pass
-    step = sum(end <= supply for end in spent) - 1  # steps that were complete
-    vault.power()
+    model = make_model(1, 5000)
+    assert put(vault, model) == OK
+    flash = bytearray(vault.flash())
+    (header,) = [at for at in (0, SECTOR) if flash[at + 4 : at + 8] == b"HILR"]
+    flash[header + bit // 8] ^= 1 << bit % 8
+    vault.set_flash(bytes(flash))
     assert vault.mount() == OK
-    found = vault.models()
-    assert all(name_of(model) == name for name, model in found.items())
-    if step + 1 < len(listed):
-        assert found in _allowed(listed[step], listed[step + 1])
-    else:
-        assert found == listed[-1]
-    after = make_model(4, 9000)
-    assert put(vault, after) == OK
-    assert vault.models()[name_of(after)] == after
-    assert not vault.broke_nor
+    assert vault.models() == {}
+    assert put(vault, model) == OK
+    assert vault.mount() == OK
+    assert vault.models() == {name_of(model): model}
+
+
+def test_a_partition_of_another_size_is_begun_anew():
+    """A new partition table moved its end: entries beyond it must not be believed."""
+    large, small = mounted(SECTORS), Vault(SECTORS - 3)
+    assert put(large, make_model(1, ROOM * SECTOR)) == OK
+    small.set_flash(large.flash()[: (SECTORS - 3) * SECTOR])
+    assert small.mount() == OK
+    assert small.models() == {}
 
 
 class StoreUnderPowerCuts(RuleBasedStateMachine):
