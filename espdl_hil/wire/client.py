@@ -302,7 +302,8 @@ class Client:
                 f"{name} was not done within {now - self._started_at:.1f} s",
                 hint="give a longer deadline if the board is only slow",
             )
-        if now - self._heard_at >= self._pace.silence_s:
+        # Summed as in ``wake_at``: whoever waits until exactly then must not wait for nothing.
+        if now >= self._heard_at + self._pace.silence_s:
             raise DeadlineError(
                 f"no answer to {name} for {now - self._heard_at:.1f} s",
                 hint="is the board powered, and is the port its own?",
