@@ -14,7 +14,7 @@ import numpy as np
 from espdl_hil.boards.inventory import Board
 from espdl_hil.errors import BoardError, DisconnectedError
 from espdl_hil.pipeline import load_model
-from espdl_hil.runs import RunRequest, RunResult
+from espdl_hil.runs import BoardIdentity, RunRequest, RunResult
 from espdl_hil.simulator import Simulator
 from tests.support.results import identity, run_result
 
@@ -33,6 +33,10 @@ class FakeSession:
     known: set[str] = field(default_factory=set)
     runs: int = 0
     closed: bool = False
+
+    @property
+    def identity(self) -> BoardIdentity:
+        return replace(identity(), virtual=self.board.virtual, target=self.board.target.name)
 
     def run(self, request: RunRequest, deadline_s: float | None = None) -> RunResult:
         assert deadline_s is not None, "everything has a deadline"
@@ -54,7 +58,7 @@ class FakeSession:
             result,
             captured={name: values[name] for name in request.capture},
             latency_us=tuple(10.0 + step for step in range(request.repeat)),
-            board=replace(identity(), virtual=self.board.virtual, target=self.board.target.name),
+            board=self.identity,
             link=replace(result.link, model_uploaded=uploaded),
         )
 
