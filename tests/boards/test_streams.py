@@ -87,6 +87,7 @@ class Watched:
         self.requests: list[RunRequest] = []
         self.results: list[RunResult] = []
         self.flashed = False
+        self.identity = session.identity
         self._session = session
         self._interrupted = interrupted
 
