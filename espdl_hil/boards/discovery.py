@@ -12,7 +12,7 @@ from pathlib import Path
 
 from espdl_hil.boards.inventory import Board
 from espdl_hil.errors import BoardError, BoardNotFoundError, TransportError
-from espdl_hil.transport import FoundPort
+from espdl_hil.transport import FoundPort, port_problem
 
 PERMISSION_HINT = (
     "add your user to the group that owns the port (often `sudo usermod -aG dialout $USER`) "
@@ -126,7 +126,8 @@ def _unlisted(board: Board) -> Finding:
     if board.usb_serial or not path.exists():
         identity = f"usb-{board.usb_serial}" if board.usb_serial else board.port
         return Finding(board, Accessibility.ABSENT, "", identity)
-    return Finding(board, Accessibility.READY, board.port, str(_real(board.port)))
+    access = Accessibility.NO_PERMISSION if port_problem(board.port) else Accessibility.READY
+    return Finding(board, access, board.port, str(_real(board.port)))
 
 
 def _plain(serial_number: str) -> str:

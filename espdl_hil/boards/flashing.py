@@ -149,7 +149,11 @@ def flash(
 def esptool_command(port: str, bundle: FirmwareBundle, options: FlashOptions) -> list[str]:
     """Return the command line; files are named relative to the folder that holds them."""
     before, after = (options.reset or ResetStrategy.for_port(port)).value
-    command = [sys.executable, "-m", "esptool", "--chip", bundle.target, "--port", port]
+    command = [sys.executable, "-m"]
+    if port.startswith("rfc2217://"):
+        # esptool on pyserial's own port takes half a minute for what takes two seconds.
+        command += ["espdl_hil.transport.urls"]
+    command += ["esptool", "--chip", bundle.target, "--port", port]
     command += ["--baud", str(options.baud), "--before", before, "--after", after]
     command += [] if options.stub else ["--no-stub"]
     command += ["write-flash"]

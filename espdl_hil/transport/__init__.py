@@ -10,6 +10,7 @@ from espdl_hil.transport.serial import (
     FoundPort,
     SerialTransport,
     found_ports,
+    port_problem,
     reopen_port,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "SerialTransport",
     "Transport",
     "found_ports",
+    "port_problem",
     "reopen_port",
 ]

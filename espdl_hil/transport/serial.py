@@ -13,7 +13,7 @@ import select
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import serial
 from serial.tools import list_ports
@@ -68,7 +68,7 @@ def found_ports() -> tuple[FoundPort, ...]:
             pid=info.pid,
             serial_number=info.serial_number or "",
             location=info.location or "",
-            problem=_problem(info.device),
+            problem=port_problem(info.device),
         )
         for info in sorted(list_ports.comports(), key=lambda info: str(info.device))
     )
@@ -201,7 +201,7 @@ class BorrowedSerialTransport(SerialTransport):
         TransportError: it is closed, or cannot be opened again.
     """
 
-    def __init__(self, opened: serial.SerialBase, *, reopen: bool = False) -> None:
+    def __init__(self, opened: Any, *, reopen: bool = False) -> None:  # noqa: ANN401
         self._url = str(opened.port)
         if reopen:
             with contextlib.suppress(serial.SerialException, OSError):
@@ -227,7 +227,7 @@ class BorrowedSerialTransport(SerialTransport):
                 self._serial.write_timeout = write_timeout
 
 
-def reopen_port(opened: serial.SerialBase) -> None:
+def reopen_port(opened: Any) -> None:  # noqa: ANN401 -- pyserial's types do not agree on ports
     """Open a pyserial port that was closed, with the settings that it had.
 
     Raises:
@@ -249,19 +249,41 @@ def _opening_failed(url: str, cause: Exception) -> BoardError:
             "$USER`) and log in again",
         )
     if number == errno.EBUSY or "exclusively lock" in str(cause):
+        users = ", ".join(_users_of(url))
         return BoardBusyError(
-            "another program has the port open",
+            f"another program has the port open: {users}" if users else "the port is in use",
             port=url,
-            hint="close the serial monitor; `fuser -v PORT` says which program it is",
+            hint="close the serial monitor"
+            if users
+            else "close the serial monitor; `sudo fuser -v PORT` says which program it is",
         )
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return BoardNotFoundError(
             "there is no such port", port=url, hint="`espdl-hil boards` lists the ports found"
         )
+    if "://" in url:
+        return TransportError(
+            f"the port cannot be opened: {cause}",
+            port=url,
+            hint="is the machine on, and does its serial server listen there?",
+        )
     return TransportError(f"the port cannot be opened: {cause}", port=url)
 
 
-def _problem(device: str) -> str:
+def _users_of(device: str) -> list[str]:
+    """Return the programs that have a device open, as far as this user may see them."""
+    real = os.path.realpath(device)
+    found = []
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        with contextlib.suppress(OSError):  # gone meanwhile, or another user's
+            if any(str(file.readlink()) == real for file in (process / "fd").iterdir()):
+                name = (process / "comm").read_text().strip()
+                found.append(f"{name}, process {process.name}")
+    return found
+
+
+def port_problem(device: str) -> str:
+    """Return why a port cannot be opened; empty where it can, as far as looking tells."""
     path = Path(device)
     if not path.is_absolute():
         return ""  # a name of another system, where opening is the only way to know

@@ -97,7 +97,8 @@ Rebooting...
 """
 
 TASK_WATCHDOG = """\
-E (10303) task_wdt: Task watchdog got triggered. The following tasks/users did not reset the watchdog in time:
+E (10303) task_wdt: Task watchdog got triggered. \
+The following tasks/users did not reset the watchdog in time:
 E (10303) task_wdt:  - server (CPU 0)
 E (10303) task_wdt: Tasks currently running:
 E (10303) task_wdt: CPU 0: server

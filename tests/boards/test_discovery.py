@@ -90,3 +90,14 @@ def test_ports_that_no_board_claims_are_listed():
     findings = [find_board(by_serial("0001"), ports)]
     assert [port.device for port in unclaimed(findings, ports)] == ["/dev/y"]
     assert port_kind(ports[1]) == "USB-Serial-JTAG"
+
+
+def test_a_pseudo_terminal_without_permission_is_a_state_and_no_missing_board(
+    tmp_path, monkeypatch
+):
+    port = tmp_path / "port"
+    port.touch()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may open everything
+    finding = find_board(by_port(str(port)), [])
+    assert finding.access is Accessibility.NO_PERMISSION
+    assert finding.access.value == "permission denied"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +20,7 @@ def test_any_cut_of_a_panic_gives_the_same_lines(cuts):
     told: list[bytes] = []
     hearing = Hearing(told.append)
     edges = [0, *sorted(cuts), len(TEXT)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         hearing.noise(TEXT[start:end])
     hearing.end()
     lines = hearing.take()
