@@ -162,7 +162,7 @@ class _Walk:
 
     def _detailed(self, verdict: Verdict, vector: Vector) -> Verdict:
         """The verdict with the elements of its first differing node, from a second run."""
-        if verdict.first is None:
+        if verdict.first is None or verdict.first.comparison is not None:
             return verdict
         try:
             run = self._replay(vector, capture=(verdict.first.value,))

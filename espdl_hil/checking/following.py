@@ -44,21 +44,41 @@ class Follower:
     ) -> Verdict:
         """Judge what a board computed of the input set that was simulated last.
 
-        ``expected`` is then what each node should have given on the board's own inputs.
+        ``expected`` is then what each node should have given on the board's own inputs. Only the
+        first tensor that differs is fetched, unless its difference is allowed: then all others that
+        may differ too, at once.
 
         Raises:
             BoardError: an output did not come back.
         """
-        known = known_values(self._model, self.expected, run, rules)
-        if known.missing:
+        ours = self.expected
+        captured: dict[str, Array] = {}
+        verdict, missing = self._judged(ours, run, rules, captured, vector)
+        for share in (slice(1), slice(None)):
+            if verdict.first is None or verdict.first.value not in missing:
+                break
             try:
-                captured = fetch(known.missing)
+                captured |= fetch(missing[share])
             except BoardError:
-                captured = {}  # judged as different, with the reason when it is looked at closely
-            known = known_values(self._model, self.expected, run, rules, captured)
+                break  # judged as different, with the reason when it is looked at closely
+            verdict, missing = self._judged(ours, run, rules, captured, vector)
+        return verdict
+
+    def _judged(
+        self,
+        ours: Mapping[str, Array],
+        run: RunResult,
+        rules: Mapping[str, Rule],
+        captured: Mapping[str, Array],
+        vector: str,
+    ) -> tuple[Verdict, tuple[str, ...]]:
+        """The verdict with the elements at hand, and the open values whose elements it lacks."""
+        known = known_values(self._model, ours, run, rules, captured)
+        self.expected = ours
         if known.differs:
             self._simulator.recall(self._before)
             self.expected = self._simulator.run(self._inputs, keep="all", follow=known.values)
-        return judge(
+        verdict = judge(
             self._model, self.expected, run, vector=vector, rules=rules, known=known.values
         )
+        return verdict, known.missing

@@ -90,8 +90,8 @@ class Known:
 
     Attributes:
         values: elements by name, as far as the run tells them.
-        missing: names of the values that differ and whose elements must be fetched.
-        differs: whether any of them differs from the simulator's.
+        missing: names of the values that differ and whose elements the run does not tell.
+        differs: whether any of ``values`` differs from the simulator's.
     """
 
     values: Mapping[str, Array]
@@ -175,7 +175,6 @@ def known_values(
         if rows[value].digest == digest_of(want):
             values[value] = want
             continue
-        differs = True
         have = fetched.get(value)
         if have is None:
             missing.append(value)
@@ -185,6 +184,7 @@ def known_values(
             and have.dtype == want.dtype
         ):
             values[value] = have
+            differs = True
     return Known(values, tuple(missing), differs)
 
 
@@ -276,7 +276,7 @@ def _compared(
             digest = digest_of(want)
             if row is not None and row.digest == digest:
                 continue
-            comparison = None
+            comparison, hint = None, ""
             if row is not None and value in known:
                 rule = rules.get(value, EXACT)
                 comparison = compare(value, want, known[value], rule)
@@ -284,6 +284,7 @@ def _compared(
                     allowed.append(Allowance(index, node.name, node.op_type, rule, comparison))
                 if comparison.equal:  # perhaps other bits of NaN, or the sign of a zero
                     continue
+                hint = _usual_cause(want, known[value])
             wrong.append(
                 NodeDifference(
                     index=index,
@@ -293,6 +294,7 @@ def _compared(
                     expected_digest=digest,
                     got_digest=row.digest if row is not None else "",
                     comparison=comparison,
+                    hint=hint,
                 )
             )
     return tuple(wrong), tuple(allowed)

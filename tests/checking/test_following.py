@@ -115,10 +115,38 @@ def test_an_allowed_step_excuses_nothing_else(faults, first):
 
 
 @pytest.mark.parametrize("value", ["a", "c", "d"])
-def test_a_node_without_the_trait_has_no_tolerance(value):
-    verdicts, _ = judged({value: 1})
+def test_a_node_without_the_trait_has_no_tolerance_and_nothing_behind_it_is_fetched(value):
+    verdicts, board = judged({value: 1}, steps=1)
     assert verdicts[0].first is not None
     assert verdicts[0].first.value == value
+    assert not board.fetched
+
+
+def test_of_an_open_node_that_is_wrong_only_its_own_tensor_is_fetched():
+    two = replace(
+        model(),
+        nodes=(
+            node("a", "LayerNormalization", ("x",)),
+            node("b", "LpNormalization", ("a",), axis=1),
+            node("c", "Neg", ("b",)),
+        ),
+        outputs=("c",),
+    )
+    simulator = Simulator(two, target_named("esp32s3"))
+    rules = simulator.rules(Engine.ESPDL)
+    x = np.arange(6, dtype=np.int8).reshape(SHAPE)
+    for step, asked in ((1, [("a",), ("b",)]), (2, [("a",)])):
+        follower = Follower(two, simulator)
+        values = dict(follower.simulate({"x": x}))
+        board = {name: array + np.int8(step) for name, array in values.items()}
+        fetched: list[tuple[str, ...]] = []
+
+        def fetch(names, board=board, fetched=fetched):
+            fetched.append(names)
+            return {name: board[name] for name in names}
+
+        follower.verdict(run_result(two, board), rules, fetch, vector="v")
+        assert fetched == asked
 
 
 def test_our_own_engine_has_no_such_freedom():
