@@ -5,10 +5,12 @@ The first argument is a JSON file with a list of jobs ``{model, data, output, ta
 written beside its output, as ``<output>.status``: empty, or the peer's exception.
 """
 
+import gc
 import json
 import os
 import shutil
 import sys
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ def export(job):
     names = [value.name for value in onnx.load(copy).graph.input]
     with np.load(job["data"]) as data:
         arrays = [torch.from_numpy(data[name]) for name in names]
-    count = min(8, len(arrays[0]))
+    count = len(arrays[0])
     known = shapes(copy)
     samples = [[a[i].reshape(s) for a, s in zip(arrays, known, strict=True)] for i in range(count)]
     single = len(names) == 1
@@ -43,6 +45,7 @@ def export(job):
         export_test_values=True,
         verbose=0,
     )
+    copy.unlink()
 
 
 def shapes(path):
@@ -52,6 +55,8 @@ def shapes(path):
 
 def main():
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # the peer collects garbage after each step; everything imported is none
     for job in json.loads(Path(sys.argv[1]).read_text()):
         # A process each: after an exception the peer silently exports the next model as floats.
         child = os.fork()
@@ -61,7 +66,8 @@ def main():
                 torch.manual_seed(0)
                 export(job)
             except Exception as error:  # whatever the peer raises is its answer to this job
-                status = f"{type(error).__name__}: {error}".strip()[:300]
+                status = f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]
+                traceback.print_exc()
             Path(job["output"] + ".status").write_text(status)
             os._exit(0)
         os.waitpid(child, 0)
