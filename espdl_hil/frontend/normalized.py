@@ -38,7 +38,7 @@ def instance_normalization(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
 
 
 def group_normalization(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
-    """Channels that share mean and variance; before opset 21 they share scale and bias too."""
+    """Several channels share mean and variance; as of opset 21, which replaced that of 18."""
     steps = Steps(node, scope)
     read = node.typed(scope.opset)
     groups = read.integer("num_groups")
@@ -46,8 +46,6 @@ def group_normalization(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     if groups < 1 or channels % groups:
         raise ModelError(f"{channels} channels in {groups} groups", node=node.name)
     scale, bias = scope.constant(node, 1), scope.constant(node, 2)
-    if scale.size == groups:
-        scale, bias = (np.repeat(array, channels // groups) for array in (scale, bias))
     return _normalized(steps, groups, read.number("epsilon", 1e-5), scale, bias)
 
 

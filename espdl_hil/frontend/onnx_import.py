@@ -180,6 +180,14 @@ def _types(
                     hint="inputs must be float32",
                 )
             )
+        if value.name not in constants and not types[value.name].shape:
+            findings.append(
+                ModelError(
+                    "the graph input has no axes",
+                    value=value.name,
+                    hint="a board's smallest tensor is [1]: export it with that shape",
+                )
+            )
     return types
 
 

@@ -176,12 +176,6 @@ def _fix_inputs(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> 
                 value=value.name,
                 hint="export the model with a fixed input shape",
             )
-        if not dims:
-            raise ModelError(
-                "the graph input has no axes",
-                value=value.name,
-                hint="a board's smallest tensor is [1]: export it with that shape",
-            )
         described = [dim.dim_param or dim.dim_value or "?" for dim in dims]
         if dims and not dims[0].HasField("dim_value") and len(dims) > 1:
             _LOG.warning(

@@ -62,10 +62,13 @@ class Board:
         quant: QuantParams | None,
         dtype: DType = DType.FLOAT,
     ) -> None:
-        """Enter a value of stored ``shape``; ``dtype`` counts where it is not quantized."""
+        """Enter a value of stored ``shape``; ``dtype`` counts where it is not quantized.
+
+        The board has no value without axes: such a one has a single axis of length 1 there.
+        """
         exponents = (0,) if quant is None else quant.exponents
         self.values[name] = ValueInfo(
-            name, dtype if quant is None else quant.dtype, shape, exponents
+            name, dtype if quant is None else quant.dtype, shape or (1,), exponents
         )
         self.quants[name] = quant
 
