@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,7 @@ from espdl_hil.wire import messages as m
 from espdl_hil.wire.client import QUICK, SLOW, STORING, Pace
 from espdl_hil.wire.tasks import Ask, ChunkSize, ReadBytes, Task, Upload, WriteInput
 
+_LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 ENGINE_IDS: Mapping[Engine, int] = {Engine.REFERENCE: 0, Engine.ESPDL: 1}
 MAX_CHUNK_BYTES = 4096
@@ -117,6 +119,22 @@ class Conversation:
             RemoteProtocolError: the board ran another model, or contradicts itself.
         """
         self.model_uploaded = False
+        reused = self._loaded is not None
+        try:
+            return self._run_through(request)
+        except EngineError as error:
+            self._loaded = None  # loading anew costs little, and repairs what the board forgot
+            if not reused or error.status != _FORGOTTEN:
+                raise
+            if request.keep_state:
+                raise StreamLostError(
+                    f"the board forgot the state that this run continues: {error.what}",
+                    hint="it restarted since, or another program used it; start the stream anew",
+                ) from error
+        # The board restarted while nobody listened, or another program used it.
+        return self._run_through(request)
+
+    def _run_through(self, request: RunRequest) -> Findings:
         stream, self._stream = self._stream, None  # until this run ends well
         sha256 = hashlib.sha256(request.model).digest()
         engine = ENGINE_IDS[request.engine or self._engine]
@@ -217,8 +235,16 @@ class Conversation:
     def _load(self, model: bytes, sha256: bytes, engine: int) -> _LoadedModel:
         self._loaded = None
         self._captures = ()
-        self.provide(model)
-        loaded = self._ask(m.Load(sha256, engine), m.Loaded, SLOW)
+        sent = self.provide(model)
+        try:
+            loaded = self._ask(m.Load(sha256, engine), m.Loaded, SLOW)
+        except EngineError as error:
+            if sent or error.status != _ROTTEN:
+                raise
+            # What the board stored some time ago has changed since; it dropped the model.
+            _LOG.warning("the board's copy of model %s is damaged; it is sent anew", sha256.hex())
+            self.provide(model)
+            loaded = self._ask(m.Load(sha256, engine), m.Loaded, SLOW)
         outputs = self._ask(m.Outputs(), m.OutputList).outputs
         self._loaded = _LoadedModel(sha256, engine, loaded.inputs, outputs)
         return self._loaded
@@ -320,6 +346,8 @@ class Conversation:
         return answer
 
 
+_FORGOTTEN = "HIL_ERR_STATE"
+_ROTTEN = "HIL_ERR_HASH"
 _BROKEN_STREAM = ("HIL_ERR_HASH", "HIL_ERR_INFLATE")
 
 

@@ -75,7 +75,7 @@ static void say(memory_board_t *board, const uint8_t *data, size_t size)
 static void port_write(void *user, const uint8_t *data, size_t size)
 {
     memory_board_t *board = user;
-    if (!board->dead) {
+    if (!board->dead && board->flash.power > 0) {
         say(board, data, size);
     }
 }

@@ -292,3 +292,25 @@ def test_text_that_no_frame_ended_becomes_log_when_the_line_is_lost():
     client.line_lost()
     assert client.take_events() == [Noise(b"Guru Meditation Error")]
     assert client.done
+
+
+@given(
+    start=st.floats(0.0, 1e6),
+    silence_s=st.floats(0.01, 100.0),
+    until_s=st.none() | st.floats(0.01, 100.0),
+)
+def test_whoever_waits_until_the_wake_up_never_waits_for_nothing(start, silence_s, until_s):
+    client = Client(first_seq=1)
+    until = None if until_s is None else start + until_s
+    client.start(Ask(m.Memory()), start, pace=Pace(0.5, silence_s), until=until)
+
+    def wait_for_ever() -> None:
+        now = start
+        for _ in range(1000):
+            before = now, client.counters.retries
+            client.poll(now)
+            now = client.wake_at()
+            assert (now, client.counters.retries) != before
+
+    with pytest.raises(DeadlineError):
+        wait_for_ever()
