@@ -271,6 +271,13 @@ TARGETS: tuple[Target, ...] = (
 )
 """Every known target; the first of a kernel family stands for the family."""
 
+FAMILY_TARGETS: tuple[Target, ...] = tuple(
+    target
+    for at, target in enumerate(TARGETS)
+    if target.kernels not in {other.kernels for other in TARGETS[:at]}
+)
+"""One target of each kernel family."""
+
 
 def target_named(name: str) -> Target:
     """Return the target called ``name``; esp-ppq's ``"c"`` means the esp32 class.

@@ -19,13 +19,12 @@ from espdl_hil.boards.flashing import DEFAULT_FLASH_BAUD, FlashOptions, ResetStr
 from espdl_hil.documents import Section, read_document
 from espdl_hil.errors import ConfigError
 from espdl_hil.runs import Engine
-from espdl_hil.targets import TARGETS, Target, target_named
+from espdl_hil.targets import FAMILY_TARGETS, TARGETS, Target, target_named
 
 FILE_NAME = "boards.yaml"
 ENVIRONMENT = "ESPDL_HIL_BOARDS"
 EVERY_BOARD = "all"
 DEFAULT_BAUD = 115200
-BUILT_IN_TARGETS = ("esp32", "esp32s3", "esp32p4")
 VIRTUAL_TAG = "virtual"
 VIRTUAL_CPUS = ("host", "rv32")
 
@@ -174,10 +173,10 @@ def select_boards(inventory: Inventory, selectors: Iterable[str]) -> tuple[Board
 
 
 def built_in_inventory() -> Inventory:
-    """Return the inventory of a machine without any file: three virtual boards."""
+    """Return the inventory of a machine without any file: a virtual board of each family."""
     boards = (
-        Board(f"virtual-{name}", target_named(name), virtual=True, tags=(VIRTUAL_TAG,))
-        for name in BUILT_IN_TARGETS
+        Board(f"virtual-{target.name}", target, virtual=True, tags=(VIRTUAL_TAG,))
+        for target in FAMILY_TARGETS
     )
     return Inventory(tuple(boards))
 

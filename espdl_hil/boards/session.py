@@ -24,7 +24,7 @@ from espdl_hil.boards.hearing import Hear
 from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.line import Line, line_of
 from espdl_hil.boards.locks import BoardLock
-from espdl_hil.boards.naming import located
+from espdl_hil.boards.naming import located, wrong_target_error
 from espdl_hil.boards.panics import Restart, read_restart
 from espdl_hil.boards.restarts import RestartWatch, node_in_words, noted_node, restart_error
 from espdl_hil.boards.virtual_process import build_virtual_firmware
@@ -43,6 +43,7 @@ from espdl_hil.runs import BoardIdentity, LinkUsage, RunRequest, RunResult
 from espdl_hil.wire import Counters
 
 _LOG = logging.getLogger(__name__)
+_WRONG_TARGET = "HIL_ERR_TARGET"
 _TRIES = 2  # of one run: a board that dies twice on the same model dies of it
 
 
@@ -236,7 +237,7 @@ class BoardSession:
                 restart = read_restart(said)
                 noted = noted_node(story)
                 node = connection.link.alive_node if noted is None else noted
-                named = self._named(error, restart, node_in_words(request.model, node))
+                named = self._named(error, restart, request.model, node)
                 self._leave_if_doubtful(error, restart)
                 late = until is not None and self._caller.now() >= until
                 if attempt + 1 == _TRIES or late or not _may_pass(error, restart):
@@ -385,13 +386,21 @@ class BoardSession:
             self._in_doubt = restart is None
             self._disconnect()
 
-    def _named(self, error: BoardError, restart: Restart | None, node: str) -> BoardError:
-        """Return the error that says what happened, where ``error`` is only its consequence."""
-        if restart is None:
-            return error
-        return restart_error(
-            restart, node=node, symbols=self._symbols, board=self.board.name, port=error.port
-        )
+    def _named(
+        self, error: BoardError, restart: Restart | None, model: bytes, node: int | None
+    ) -> BoardError:
+        """Return the error that says what happened, where ``error`` says less."""
+        if restart is not None:
+            return restart_error(
+                restart,
+                node=node_in_words(model, node),
+                symbols=self._symbols,
+                board=self.board.name,
+                port=error.port,
+            )
+        if isinstance(error, EngineError) and error.status == _WRONG_TARGET:
+            return wrong_target_error(error, model, self.identity.target)
+        return error
 
     def _symbols(self) -> Symbols | None:
         """Return the names of the firmware that runs, where we have its ELF file."""

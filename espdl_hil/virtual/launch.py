@@ -6,23 +6,13 @@ the object, however that process ends.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import selectors
-import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from espdl_hil.errors import BoardBusyError, BoardError, ConfigError
+from espdl_hil.children import BoardChild
 from espdl_hil.virtual.cpu import Cpu
-
-_START_DEADLINE_S = 20.0
-_STOP_DEADLINE_S = 5.0
-_READ_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +69,13 @@ class VirtualBoard:
 
     def __init__(self, spec: VirtualBoardSpec) -> None:
         self.spec = spec
-        # A session of its own: Ctrl-C in the terminal reaches its owner, who ends it in order.
-        self.process = subprocess.Popen(
-            spec.command(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=None if spec.verbose else subprocess.PIPE,
-            start_new_session=True,
+        name = spec.state.name
+        self._child = BoardChild(
+            spec.command(), name=name, where=f"virtual board {name!r}", verbose=spec.verbose
         )
-        try:
-            values = self._announcement()
-        except BaseException:
-            self.close()
-            raise
-        self.port = str(values["port"])
-        self.mac = str(values["mac"])
+        self.process = self._child.process
+        self.port = str(self._child.announcement.get("port"))
+        self.mac = str(self._child.announcement.get("mac"))
         self.pid = self.process.pid
 
     def __enter__(self) -> VirtualBoard:
@@ -109,46 +91,8 @@ class VirtualBoard:
 
     def close(self) -> None:
         """End the board and wait for it; more than once is allowed."""
-        process = self.process
-        if process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-        try:
-            process.wait(_STOP_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
+        self._child.close()
 
-    def _announcement(self) -> dict[str, object]:
-        """Wait for the line in which the board says that it is there."""
-        assert self.process.stdout is not None
-        descriptor = self.process.stdout.fileno()
-        until_s = time.monotonic() + _START_DEADLINE_S
-        text = b""
-        with selectors.DefaultSelector() as selector:
-            selector.register(descriptor, selectors.EVENT_READ)
-            while not text.endswith(b"\n"):
-                if not selector.select(max(0.0, until_s - time.monotonic())):
-                    raise BoardError(
-                        f"not started after {_START_DEADLINE_S:g} s", board=self.spec.state.name
-                    )
-                data = os.read(descriptor, _READ_BYTES)
-                if not data:
-                    raise self._failure()
-                text += data
-        values: dict[str, object] = json.loads(text)
-        return values
-
-    def _failure(self) -> Exception:
-        code = self.process.wait()
-        said = b"" if self.process.stderr is None else self.process.stderr.read()
-        text = said.decode("utf-8", "replace").strip() or f"it ended with code {code}"
-        name = self.spec.state.name
-        if code == ConfigError.exit_code:
-            return ConfigError(text, key=f"virtual board {name!r}")
-        if code == BoardError.exit_code and "another process" in text:
-            return BoardBusyError(text, board=name)
-        return BoardError(f"the virtual board did not start: {text}", board=name)
+    def last_words(self) -> str:
+        """Return the end of what its process said; empty where it is verbose."""
+        return self._child.last_words()

@@ -17,6 +17,7 @@ from espdl_hil.boards.inventory import (
 )
 from espdl_hil.errors import ConfigError
 from espdl_hil.runs import Engine
+from espdl_hil.virtual.chips import VIRTUAL_CHIPS
 
 BENCH = """\
 boards:
@@ -183,3 +184,8 @@ def test_the_commented_examples_of_the_shipped_inventory_are_valid(tmp_path: Pat
     added = {board.name for board in inventory.boards if VIRTUAL_TAG not in board.tags}
     assert added == {"s3-uart", "p4-usb", "lab-esp32"}
     assert inventory.named("flaky-s3").virtual
+
+
+def test_the_built_in_boards_are_the_chips_that_can_be_virtual():
+    built_in = {board.target.name for board in built_in_inventory().boards}
+    assert built_in == {chip.name for chip in VIRTUAL_CHIPS}

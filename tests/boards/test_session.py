@@ -28,6 +28,7 @@ from espdl_hil.errors import (
     ConfigError,
     DeadlineError,
     DisconnectedError,
+    EngineError,
     RemoteProtocolError,
 )
 from espdl_hil.runs import RunRequest
@@ -229,6 +230,15 @@ def test_a_cut_cable_ends_the_run_and_leaves_nothing(state, case):
     with session_with(state, "cut:700") as session, pytest.raises(DisconnectedError):
         session.run(request_of(case))
     assert pids_using(state) == []
+
+
+def test_a_file_for_another_chip_is_refused_with_the_names_of_both(state):
+    other = next(case for case in cases("s3_s8") if case.op == "Conv")
+    with session_with(state) as session, pytest.raises(EngineError) as caught:
+        session.run(RunRequest(other.path.read_bytes()))
+    assert caught.value.status == "HIL_ERR_TARGET"
+    assert "made for esp32s3, the board is esp32p4" in str(caught.value)
+    assert caught.value.board == "sim"
 
 
 def test_a_stale_model_is_named_even_where_its_inputs_differ(state, case):

@@ -100,7 +100,7 @@ def test_a_fault_that_the_firmware_does_not_know_ends_the_board(state):
     board = start(state, "unknown")
     try:
         assert board.process.wait(10) == ConfigError.exit_code
-        assert b"unknown" in board.process.stderr.read()
+        assert "unknown" in board.last_words()
     finally:
         board.close()
 
