@@ -5,6 +5,24 @@ from __future__ import annotations
 MOVES = {
     "neg": "g (float[1,20] x) => (float y) { y = Neg(x) }",
     "greater": "g (float[1,20] x, float[1,20] x2) => (bool y) { y = Greater(x, x2) }",
+    "greater_or_equal": (
+        "g (float[1,20] x, float[1,20] x2) => (bool y) { y = GreaterOrEqual(x, x2) }"
+    ),
+    "less": "g (float[1,6,4,4] x, float[1,6,1,1] x2) => (bool y) { y = Less(x, x2) }",
+    "equal": ("g (float[1,20] x) => (bool y) <float c = {0.5}> { t = Clip(x, c) y = Equal(t, c) }"),
+    "r_min": (
+        "g (float[1,5,7,7] x) => (float y) <int64[2] a = {1, -1}> { t = MaxPool<kernel_shape "
+        "= [2,2]>(x) y = ReduceMin<keepdims = 0>(t, a) }"
+    ),
+    "snd_max": (
+        "g (float[1,5,6] x, float[1,2,6] x2) => (float y) <int64[1,2,2] i = {0, 1, 0, 1}> "
+        '{ y = ScatterND<reduction = "max">(x, i, x2) }'
+    ),
+    "snd_min": (
+        "g (float[1,5,6] x, float[1,2,6] x2) => (float y) <int64[1,2,2] i = {0, 3, 0, 0}> "
+        '{ y = ScatterND<reduction = "min">(x, i, x2) }'
+    ),
+    "mod": "g (float[1,20] x) => (float y) <float c = {0.5}> { y = Mod<fmod = 1>(x, c) }",
     "less_c": "g (float[1,6,4,4] x) => (bool y) <float c = {0.5}> { y = LessOrEqual(x, c) }",
     "gather0": (
         "g (float[1,8,6,6] x) => (float y) <int64 i = {-1}> { y = Gather<axis = 1>(x, i) }"
@@ -155,6 +173,11 @@ FORMULAS = {
     ),
     "pow": "g (float[1,20] x, float[1,20] x2) => (float y) { t = Sigmoid(x2) y = Pow(t, x) }",
     "pow2": "g (float[1,20] x) => (float y) <float c = {2.0}> { y = Pow(x, c) }",
+    "rms": (
+        "g (float[1,6,16] x, float[16] s) => (float y) <int64[1] a = {-1}, float e = {0.001}> "
+        "{ q = Mul(x, x) m = ReduceMean(q, a) w = Add(m, e) r = Sqrt(w) n = Div(x, r) "
+        "y = Mul(n, s) }"
+    ),
     "pow3": "g (float[1,20] x) => (float y) <float c = {3.0}> { y = Pow(x, c) }",
     "snd_add": (
         "g (float[1,5,6] x, float[2,6] u) => (float y) <int64[2,2] i = {0, 1, 0, 2}> { y "
