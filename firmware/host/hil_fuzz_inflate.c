@@ -12,7 +12,7 @@
 #include "hil_inflate.h"
 
 #define HEAD 4
-#define PROMISE_MAX (1u << 20)
+#define PROMISE_MAX (96u << 10) /* the window wraps twice, and an input stays cheap */
 #define PIECES_MAX 64
 
 typedef struct {
