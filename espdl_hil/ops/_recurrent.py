@@ -135,6 +135,57 @@ class Recurrent(Operator):
     def step(self, gates: Gates, state: dict[str, Ints], outputs: Sequence[ValueInfo]) -> None:
         """Bring ``state`` ("h", and "c" if any) from one time step to the next."""
 
+    @abstractmethod
+    def step_real(self, sums: RealSums, state: dict[str, Float32s]) -> None:
+        """The same in float32, where the whole layer is float."""
+
+    @property
+    def _directions(self) -> int:
+        return 2 if self.direction == "bidirectional" else 1
+
+    def _times(self, x: Operand, w: Operand, r: Operand, gate_count: int) -> Array:
+        """The input of each time step; ``ModelError`` where the shapes do not fit."""
+        hidden, size = self.hidden_size, x.array.shape[-1]
+        batch = x.array.shape[0 if self.layout else 1] if x.array.ndim == 3 else 0
+        if batch != 1:
+            raise ModelError(f"x is {list(x.array.shape)}: the board takes one sample")
+        rows = (self._directions, gate_count * hidden)
+        if w.array.shape != (*rows, size) or r.array.shape != (*rows, hidden):
+            raise ModelError(f"W {list(w.array.shape)} and R {list(r.array.shape)} do not fit")
+        return x.array.reshape(-1, size)
+
+    def _walk_real(
+        self, inputs: Sequence[Operand | None], gate_count: int, states: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """All time steps of all directions in float32.
+
+        Source: esp-dl 12c0616 dl_module_gru.hpp, dl_module_lstm.hpp ``forward_float``.
+        """
+        x, w, r = (required(inputs, index) for index in range(3))
+        hidden, rows = self.hidden_size, gate_count * self.hidden_size
+        times = self._times(x, w, r, gate_count)
+        y = np.zeros((len(times), self._directions, 1, hidden), dtype=np.float32)
+        last: dict[str, list[Float32s]] = {name: [] for name in states}
+        for direction in range(self._directions):
+            both = _real(inputs, 3, direction, 2 * rows)
+            state = {
+                name: _real(inputs, index, direction, hidden) for name, index in states.items()
+            }
+            for time in range(len(times))[:: -1 if direction else 1]:
+                self.step_real(
+                    RealSums(
+                        _real_products(w.array[direction], times[time]) + both[:rows],
+                        _real_products(r.array[direction], state["h"]),
+                        both[rows:],
+                        hidden,
+                    ),
+                    state,
+                )
+                y[time, direction, 0] = state["h"]
+            for name in states:
+                last[name].append(state[name])
+        return (y, *(np.stack(last[name])[:, None] for name in states))
+
     def walk(
         self,
         inputs: Sequence[Operand | None],
@@ -154,22 +205,14 @@ class Recurrent(Operator):
         """
         x, w, r = (required(inputs, index) for index in range(3))
         kind = x.array.dtype
+        if kind == np.float32:
+            return self._walk_real(inputs, gate_count, states)
         if kind not in (np.int8, np.int16) or not kind == w.array.dtype == r.array.dtype:
             raise ModelError(
                 f"x {kind}, W {w.array.dtype}, R {r.array.dtype}: expected one of int8, int16"
             )
-        directions = 2 if self.direction == "bidirectional" else 1
-        hidden, size = self.hidden_size, x.array.shape[-1]
-        batch = x.array.shape[0 if self.layout else 1] if x.array.ndim == 3 else 0
-        if batch != 1:
-            raise ModelError(f"x is {list(x.array.shape)}: the board takes one sample")
-        if w.array.shape != (directions, gate_count * hidden, size) or r.array.shape != (
-            directions,
-            gate_count * hidden,
-            hidden,
-        ):
-            raise ModelError(f"W {list(w.array.shape)} and R {list(r.array.shape)} do not fit")
-        times = x.array.reshape(-1, size)
+        directions, hidden = self._directions, self.hidden_size
+        times = self._times(x, w, r, gate_count)
         y = np.zeros((len(times), directions, 1, hidden), dtype=kind)
         last = {name: [] for name in states}  # type: dict[str, list[Ints]]
         tables = GateTables.at(self.gate_exponent)
@@ -192,6 +235,41 @@ class Recurrent(Operator):
             for name in states:
                 last[name].append(state[name])
         return (y, *(np.stack(last[name])[:, None] for name in states))
+
+
+@dataclass(frozen=True, slots=True)
+class RealSums:
+    """The gates of one time step of a float layer, before their functions.
+
+    Attributes:
+        from_input: ``W @ x`` and its bias.
+        from_state: ``R @ h`` without its bias.
+        state_bias: the bias of R.
+        hidden: elements per gate.
+    """
+
+    from_input: Float32s
+    from_state: Float32s
+    state_bias: Float32s
+    hidden: int
+
+
+def _real_products(matrix: Array, vector: Array) -> Float32s:
+    """Rows times vector, added one after the other in float32."""
+    products = matrix.astype(np.float32) * vector.astype(np.float32)
+    sums: Float32s = np.add.accumulate(products, axis=1)[:, -1]
+    return sums
+
+
+def _real(inputs: Sequence[Operand | None], index: int, direction: int, length: int) -> Float32s:
+    """A float bias or initial state of one direction; zeros where the node omits it."""
+    operand = inputs[index] if index < len(inputs) else None
+    if operand is None:
+        return np.zeros(length, dtype=np.float32)
+    if operand.array.dtype != np.float32:
+        raise ModelError(f"input {index} of a float layer is {operand.array.dtype}")
+    given: Float32s = operand.array.reshape(-1, length)[direction].astype(np.float32)
+    return given
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,10 @@ from espdl_hil.ir.operator import (
 from espdl_hil.ir.types import Array, Ints
 from espdl_hil.numerics import quantize, scale_of
 from espdl_hil.ops._gates import GATES, lowered_gates, refuse_gates
-from espdl_hil.ops._recurrent import Gates, Recurrent
+from espdl_hil.ops._recurrent import Gates, RealSums, Recurrent
+from espdl_hil.ops._table import Float32s
+from espdl_hil.ops.sigmoid import logistic
+from espdl_hil.ops.tanh import hyperbolic
 from espdl_hil.targets import Freedom
 
 
@@ -87,3 +90,11 @@ class GRU(Recurrent):
         new = (np.float32(1) - z) * n * scale_of(-outputs[0].exponent)
         new = new + z * state["h"].astype(np.float32)
         state["h"] = quantize(new, state["h"].dtype, gates.at.target.rounding)
+
+    def step_real(self, sums: RealSums, state: dict[str, Float32s]) -> None:
+        """One time step in float32."""
+        a, b = sums.from_input, sums.from_state + sums.state_bias
+        hidden = sums.hidden
+        z, r = logistic(a[: 2 * hidden] + b[: 2 * hidden]).reshape(2, hidden)
+        n = hyperbolic(a[2 * hidden :] + r * b[2 * hidden :])
+        state["h"] = (np.float32(1) - z) * n + z * state["h"]

@@ -24,7 +24,10 @@ from espdl_hil.ir.operator import (
 from espdl_hil.ir.types import Array, DType, Ints
 from espdl_hil.numerics import quantize, scale_of, wrap
 from espdl_hil.ops._gates import GATES, lowered_gates, refuse_gates
-from espdl_hil.ops._recurrent import Gates, Recurrent
+from espdl_hil.ops._recurrent import Gates, RealSums, Recurrent
+from espdl_hil.ops._table import Float32s
+from espdl_hil.ops.sigmoid import logistic
+from espdl_hil.ops.tanh import hyperbolic
 from espdl_hil.targets import Freedom
 
 
@@ -74,6 +77,8 @@ class LSTM(Recurrent):
     ) -> tuple[Array, ...]:
         """Y, the last hidden state and the last cell."""
         cell = outputs[2] if len(outputs) > 2 else None
+        if cell is not None and cell.dtype is DType.FLOAT:
+            return self.walk(inputs, outputs, at, 4, {"h": 5, "c": 6})
         if cell is None or cell.dtype is not DType.INT16 or cell.exponent != self.gate_exponent:
             raise ModelError(f"the cell output must be int16 at exponent {self.gate_exponent}")
         return self.walk(inputs, outputs, at, 4, {"h": 5, "c": 6})
@@ -88,3 +93,10 @@ class LSTM(Recurrent):
         state["c"] = wrap(gates.rounded(cell), 16).astype(np.int16)
         new = tables.sigmoid_of(o) * tables.tanh_of(state["c"]) * scale_of(-outputs[0].exponent)
         state["h"] = quantize(new, state["h"].dtype, gates.at.target.rounding)
+
+    def step_real(self, sums: RealSums, state: dict[str, Float32s]) -> None:
+        """One time step in float32."""
+        total = sums.from_input + sums.from_state + sums.state_bias
+        i, o, f, g = total.reshape(4, sums.hidden)
+        state["c"] = logistic(f) * state["c"] + logistic(i) * hyperbolic(g)
+        state["h"] = logistic(o) * hyperbolic(state["c"])

@@ -15,6 +15,11 @@ from espdl_hil.ops.sigmoid import logistic
 from espdl_hil.targets import Freedom
 
 
+def hyperbolic(x: Float32s) -> Float32s:
+    """esp-dl 12c0616 dl_math.hpp ``tanh``: from the logistic function, in float32."""
+    return np.float32(2) * logistic(np.float32(2) * x) - np.float32(1)
+
+
 @dataclass(frozen=True, slots=True)
 class Tanh(Tabulated):
     """``tanh(x)``, which the board derives from the logistic function."""
@@ -33,7 +38,7 @@ class Tanh(Tabulated):
 
     def compute(self, x: Float32s) -> Float32s:
         """Source: esp-dl 12c0616 dl_math.hpp ``tanh``."""
-        return np.float32(2) * logistic(np.float32(2) * x) - np.float32(1)
+        return hyperbolic(x)
 
     def evaluate(self, x: Floats) -> Floats:
         """The true tangent, rounded once."""

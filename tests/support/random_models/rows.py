@@ -8,13 +8,13 @@ from espdl_hil.ir.lowered import Tensor
 from espdl_hil.ir.types import DType
 from espdl_hil.targets import Target
 from tests.support.random_models.model import (
+    FLOAT,
     Family,
     RandomModel,
     dtype_of,
     elements,
     exponent_of,
     index_tensor,
-    integers,
     many_outputs,
     one_node,
     perhaps_float,
@@ -112,7 +112,10 @@ def normalization(rng: np.random.Generator, target: Target, bits: int) -> Random
 
 
 def recurrent(rng: np.random.Generator, target: Target, bits: int) -> RandomModel:
-    """GRU or LSTM, one or two directions, gates that reach the ends of their tables."""
+    """GRU or LSTM, one or two directions, gates that reach the ends of their tables.
+
+    With or without bias and initial states; now and then in float32.
+    """
     gates = int(rng.integers(3, 5))
     op_type = {3: "GRU", 4: "LSTM"}[gates]
     directions = int(rng.integers(1, 3))
@@ -121,37 +124,49 @@ def recurrent(rng: np.random.Generator, target: Target, bits: int) -> RandomMode
     gate_exp = int(rng.integers(-11, -7))
     h_exp = 1 - bits if rng.integers(2) else 2 - bits
     x_exp, w_exp, r_exp = (int(rng.integers(2 - bits, 6 - bits)) for _ in range(3))
+    bits, gate_bits = perhaps_float(rng, bits), 16
+    if bits == FLOAT:
+        gate_bits = FLOAT
+        gate_exp = h_exp = x_exp = w_exp = r_exp = 0
+    rows = gates * hidden
     parameters = [
-        Tensor.of("w", integers(rng, (directions, gates * hidden, size), bits), exponents=(w_exp,)),
-        Tensor.of(
-            "r", integers(rng, (directions, gates * hidden, hidden), bits), exponents=(r_exp,)
-        ),
+        Tensor.of("w", elements(rng, (directions, rows, size), bits), exponents=(w_exp,)),
+        Tensor.of("r", elements(rng, (directions, rows, hidden), bits), exponents=(r_exp,)),
     ]
     order = ["x", "w", "r"]
     if rng.integers(4):
-        bias = integers(rng, (directions, 2 * gates * hidden), 16)
-        if rng.integers(2):
-            bias = (bias >> 5).astype("<i2")
+        bias = elements(rng, (directions, 2 * rows), gate_bits)
+        if bits != FLOAT and rng.integers(2):
+            bias = (bias.astype(np.int16) >> 5).astype("<i2")
         parameters.append(Tensor.of("b", bias, exponents=(gate_exp,)))
         order.append("b")
     h = (dtype_of(bits), (directions, 1, hidden), h_exp)
     outputs = {"y": (dtype_of(bits), (times, directions, 1, hidden), h_exp), "y_h": h}
     attributes: dict[str, object] = {
         "direction": "bidirectional" if directions == 2 else "forward",
-        "gate_exponent": gate_exp,
+        "gate_exponent": -9 if bits == FLOAT else gate_exp,
         "hidden_size": hidden,
         "layout": 0,
     }
+    if rng.integers(2):
+        order += [""] * (5 - len(order))
+        order.append("h0")
+        state = elements(rng, (directions, 1, hidden), bits)
+        parameters.append(Tensor.of("h0", state, exponents=(h_exp,)))
     if op_type == "GRU":
         attributes["linear_before_reset"] = 1
     else:
         attributes["input_forget"] = 0
-        outputs["y_c"] = (DType.INT16, (directions, 1, hidden), gate_exp)
+        outputs["y_c"] = (dtype_of(gate_bits), (directions, 1, hidden), gate_exp)
+        if "h0" in order and rng.integers(2):
+            order.append("c0")
+            cell = elements(rng, (directions, 1, hidden), gate_bits)
+            parameters.append(Tensor.of("c0", cell, exponents=(gate_exp,)))
     return many_outputs(
         op_type,
         target,
         bits,
-        {"x": (integers(rng, (times, 1, size), bits), x_exp)},
+        {"x": (elements(rng, (times, 1, size), bits), x_exp)},
         outputs,
         parameters=tuple(parameters),
         attributes=attributes,
