@@ -7,7 +7,7 @@
 #   make peer            our exports against esp-ppq's; makes its environment (PEER_VENV=)
 #   make peer-page       write docs/peer-differences.md again, from the table of differences
 #   make support         write docs/support.md again, from what golden data and random models show
-#   make firmware        the runner for a chip, with ESP-IDF: TARGET=esp32s3, FLASH=8MB
+#   make firmware        the runner for a chip, with ESP-IDF: TARGET=esp32s3, FLASH=8MB, VARIANT=usb_cdc
 #   make firmware-host   the host builds of the firmware, with and without sanitizers (needs g++)
 #   make wheel           build the wheel, install it elsewhere, run a model without this checkout
 #   make venv            only the virtual environment with everything for development
@@ -74,7 +74,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	find firmware -name '*.[ch]' -print0 | xargs -0 $(BIN)/clang-format --dry-run --Werror
+	find firmware -regex '.*\.[ch]\(pp\)?' -print0 | xargs -0 $(BIN)/clang-format --dry-run --Werror
 
 agreement: $(VENV)/.dev
 	$(BIN)/python -m tests.agreement.twins --seed $(SEED) --executions $(EXECUTIONS)
@@ -95,7 +95,8 @@ errata: $(VENV)/.dev
 # Runs in ESP-IDF's environment (its export script), and needs nothing of ours.
 firmware:
 	@test -n "$(TARGET)" || { echo "which chip? make firmware TARGET=esp32s3" >&2; exit 2; }
-	$(PYTHON) tools/firmware_bundle.py --target $(TARGET) $(if $(FLASH),--flash $(FLASH))
+	$(PYTHON) tools/firmware_bundle.py --target $(TARGET) $(if $(FLASH),--flash $(FLASH)) \
+		$(if $(VARIANT),--variant $(VARIANT)) $(if $(ZIP),--zip)
 
 firmware-host:
 	$(MAKE) -C firmware OUT=$(CURDIR)/$(BUILD)/host
@@ -106,7 +107,7 @@ wheel: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	find firmware -name '*.[ch]' -print0 | xargs -0 $(BIN)/clang-format -i
+	find firmware -regex '.*\.[ch]\(pp\)?' -print0 | xargs -0 $(BIN)/clang-format -i
 
 clean:
 	rm -rf $(BUILD)

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ _OLDEST_IDF = {
 }
 TARGETS = tuple(_OLDEST_IDF)
 FLASH_SIZES = ("4MB", "8MB", "16MB")
+VARIANTS = ("psram_quad", "usb_cdc")
+"""Further defaults: ``firmware/sdkconfig.defaults.VARIANT``."""
 
 _SCHEMA = 1
 _SECTOR_BYTES = 0x1000
@@ -190,13 +193,30 @@ def collect(
     return out
 
 
-def build_firmware(target: str, out: Path, *, flash: str = "", idf_py: str = "idf.py") -> Path:
+def write_zip(bundle: Path) -> Path:
+    """Write ``<bundle>.zip``, the same bytes for the same bundle, and return its path."""
+    path = bundle.with_name(f"{bundle.name}.zip")
+    with tempfile.TemporaryDirectory(dir=bundle.parent) as scratch:
+        fresh = Path(scratch) / path.name
+        with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(bundle.iterdir()):
+                entry = zipfile.ZipInfo(file.name)  # its time is 1980, in every zip
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, file.read_bytes())
+        fresh.replace(path)
+    return path
+
+
+def build_firmware(
+    target: str, out: Path, *, flash: str = "", variant: str = "", idf_py: str = "idf.py"
+) -> Path:
     """Build for a chip and write its bundle.
 
     Args:
         target: chip name.
         out: becomes the bundle.
         flash: ``4MB``, ``8MB``, ``16MB``; empty takes the target's default.
+        variant: one of ``VARIANTS``; empty takes none.
         idf_py: name or path of ESP-IDF's front end.
 
     Returns:
@@ -212,14 +232,16 @@ def build_firmware(target: str, out: Path, *, flash: str = "", idf_py: str = "id
             "(`. $IDF_PATH/export.sh`)"
         )
     idf = check_idf(_output([program, "--version"]), target)
-    build = PROJECT / "build" / "idf" / f"{target}{flash and '-'}{flash}"
+    build = PROJECT / "build" / "idf" / "-".join(filter(None, (target, flash, variant)))
+    # ESP-IDF keeps an sdkconfig that is there, and would not see that the defaults changed.
+    (build / "sdkconfig").unlink(missing_ok=True)
     command = [program, "-C", str(FIRMWARE), "-B", str(build)]
     command += ["-D", f"IDF_TARGET={target}", "-D", f"SDKCONFIG={build / 'sdkconfig'}"]
     command += ["-D", f"HIL_FLASH={flash}"] if flash else []
+    command += ["-D", f"HIL_DEFAULTS=sdkconfig.defaults.{variant}"] if variant else []
     if subprocess.run([*command, "build"], check=False).returncode != 0:
         raise BundleError("the build failed; its messages are above")
-    commit = _output(["git", "-C", str(PROJECT), "describe", "--always", "--dirty"]).strip()
-    return collect(build, target, out, idf=idf, commit=commit)
+    return collect(build, target, out, idf=idf, commit=_commit())
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -227,14 +249,19 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", choices=TARGETS, required=True)
     parser.add_argument("--flash", choices=FLASH_SIZES, default="")
+    parser.add_argument("--variant", choices=VARIANTS, default="")
     parser.add_argument("--out", type=Path, help="folder of the bundle")
+    parser.add_argument("--zip", action="store_true", help="write it as a zip too")
     options = parser.parse_args(arguments)
-    out = options.out or PROJECT / "build" / "firmware" / options.target
+    name = "-".join(filter(None, (options.target, options.flash, options.variant)))
+    out = options.out or PROJECT / "build" / "firmware" / name
     try:
-        bundle = build_firmware(options.target, out, flash=options.flash)
+        bundle = build_firmware(options.target, out, flash=options.flash, variant=options.variant)
     except BundleError as error:
         sys.stderr.write(f"firmware: {error}\n")
         return 4
+    if options.zip:
+        sys.stdout.write(f"{write_zip(bundle)}\n")
     sys.stdout.write(f"{bundle}\nespdl-hil flash BOARD --firmware {bundle}\n")
     return 0
 
@@ -244,6 +271,14 @@ def _output(command: Sequence[str]) -> str:
     if result.returncode != 0:
         raise BundleError(f"{' '.join(command)}: {result.stderr.strip()}")
     return result.stdout
+
+
+def _commit() -> str:
+    """Of the sources; ``unknown`` where they are no checkout, or git is not there."""
+    try:
+        return _output(["git", "-C", str(PROJECT), "describe", "--always", "--dirty"]).strip()
+    except (BundleError, OSError):
+        return "unknown"
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from espdl_hil.boards.firmware import read_bundle
+from espdl_hil.boards.flashing import flash
+from espdl_hil.virtual.launch import VirtualBoard, VirtualBoardSpec
 
 PROJECT = Path(__file__).resolve().parents[2]
 ELF_SHA256 = bytes(range(32))
@@ -178,17 +182,84 @@ def test_without_esp_idf_it_says_how_to_get_it(tmp_path):
         tool.build_firmware("esp32", tmp_path / "out", idf_py="no-such-idf.py")
 
 
-def test_a_failed_build_is_an_error_and_the_front_end_gets_the_target(tmp_path, monkeypatch):
-    script = tmp_path / "idf.py"
-    record = tmp_path / "arguments"
-    script.write_text(
-        '#!/bin/sh\nif [ "$1" = --version ]; then echo "ESP-IDF v5.5.1"; exit 0; fi\n'
-        f'echo "$@" > {record}\nexit 2\n'
-    )
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    with pytest.raises(tool.BundleError, match="build failed"):
-        tool.build_firmware("esp32s3", tmp_path / "out", flash="8MB", idf_py=str(script))
-    arguments = record.read_text().split()
-    assert "IDF_TARGET=esp32s3" in arguments
-    assert "HIL_FLASH=8MB" in arguments
-    assert arguments[-1] == "build"
+IDF_PY = """#!{python}
+import json, pathlib, shutil, sys
+arguments = sys.argv[1:]
+if arguments == ["--version"]:
+    print({version!r})
+    sys.exit(0)
+record = pathlib.Path({record!r})
+record.write_text(json.dumps(arguments))
+build = pathlib.Path(arguments[arguments.index("-B") + 1])
+assert not (build / "sdkconfig").exists(), "the defaults would not count"
+shutil.copytree({product!r}, build, dirs_exist_ok=True)
+(build / "sdkconfig").write_text("CONFIG_IDF_TARGET=...")
+sys.exit({status})
+"""
+
+
+@pytest.fixture
+def idf(tmp_path: Path, build: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Puts an ``idf.py`` on the PATH whose builds are ``build``; gives where it notes its words."""
+    monkeypatch.setattr(tool, "PROJECT", tmp_path / "project")
+
+    def install(version: str = "ESP-IDF v5.5.1", status: int = 0) -> Path:
+        record = tmp_path / "arguments.json"
+        script = tmp_path / "bin" / "idf.py"
+        script.parent.mkdir(exist_ok=True)
+        words = {"version": version, "status": status, "record": str(record)}
+        script.write_text(IDF_PY.format(python=sys.executable, product=str(build), **words))
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", str(script.parent), prepend=os.pathsep)
+        return record
+
+    return install
+
+
+def test_from_the_command_line_to_what_esptool_writes(idf, tmp_path, capsys):
+    record = idf()
+    for _ in range(2):  # the second one meets what the first one left
+        assert tool.main(["--target", "esp32p4", "--variant", "usb_cdc", "--zip"]) == 0
+    arguments = json.loads(record.read_text())
+    assert "IDF_TARGET=esp32p4" in arguments
+    assert "HIL_DEFAULTS=sdkconfig.defaults.usb_cdc" in arguments
+    out = tmp_path / "project/build/firmware/esp32p4-usb_cdc"
+    said = capsys.readouterr().out
+    assert f"espdl-hil flash BOARD --firmware {out}" in said
+    folder, archive = read_bundle(out), read_bundle(out.with_name(f"{out.name}.zip"))
+    assert folder.parts == archive.parts
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["git_commit"] == "unknown"  # this project is no checkout
+    with VirtualBoard(VirtualBoardSpec("esp32p4", tmp_path / "board")) as board:
+        report = flash(board.port, archive)
+    assert report.written == tuple(part.file for part in archive.parts)
+    content = (tmp_path / "board/flash.bin").read_bytes()
+    for part in archive.parts:
+        assert content[part.offset :].startswith(part.data)
+
+
+def test_the_same_bundle_gives_the_same_zip(build):
+    out = collect(build)
+    first = tool.write_zip(out).read_bytes()
+    assert tool.write_zip(out).read_bytes() == first
+
+
+def test_a_failed_build_is_an_error_and_leaves_no_bundle(idf, tmp_path, capsys):
+    record = idf(status=2)
+    assert tool.main(["--target", "esp32p4", "--flash", "8MB"]) == 4
+    assert "build failed" in capsys.readouterr().err
+    assert {"HIL_FLASH=8MB", "build"} <= set(json.loads(record.read_text()))
+    assert not list((tmp_path / "project/build").glob("firmware/*"))
+
+
+def test_an_old_idf_builds_nothing(idf, capsys):
+    record = idf(version="ESP-IDF v5.2")
+    assert tool.main(["--target", "esp32p4"]) == 4
+    assert "needs ESP-IDF 5.3" in capsys.readouterr().err
+    assert not record.exists()
+
+
+def test_every_variant_has_its_defaults():
+    found = {path.suffix[1:] for path in (PROJECT / "firmware").glob("sdkconfig.defaults.*")}
+    others = set(tool.TARGETS) | {f"flash_{size}" for size in tool.FLASH_SIZES}
+    assert found - others == set(tool.VARIANTS)
