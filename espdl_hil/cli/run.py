@@ -57,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--firmware", type=Path, metavar="BUNDLE", help="as in `espdl-hil flash`")
     parser.add_argument(
+        "--elf",
+        type=Path,
+        help="the application's ELF file, to decode a panic (default: the bundle's)",
+    )
+    parser.add_argument(
         "--deadline", type=float, metavar="S", help="seconds that a run may take, upload included"
     )
     parser.add_argument("--json", action="store_true", help="describe the results as JSON")
@@ -85,7 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
     progress = progress_for(board, quiet=arguments.json)
     with (
         ending_cleanly(),
-        open_session(board, firmware=arguments.firmware, progress=progress) as session,
+        open_session(
+            board, firmware=arguments.firmware, progress=progress, elf=arguments.elf
+        ) as session,
     ):
         if model is not None:
             refuse_errors(

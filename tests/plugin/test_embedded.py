@@ -113,10 +113,11 @@ def run(folder: pytest.Pytester, port: str, *args: str, services: str = "serial"
 
 def test_their_lines_their_target_and_our_results(folder, served):
     folder.makepyfile(SHARED)
+    shutil.copy(PROJECT / "examples" / "pytest_embedded" / "test_models.py", folder.path)
     result = run(folder, served.port, "--junitxml", "junit.xml")
-    result.assert_outcomes(passed=2, errors=1)
+    result.assert_outcomes(passed=2 + 2, errors=1)
     result.stdout.fnmatch_lines(["*esp32p4, the board says esp32s3*"])
-    result.stdout.fnmatch_lines(["*3 checked, 3 passed, 1 bench errors*"])
+    result.stdout.fnmatch_lines(["*4 checked, 4 passed, 1 bench errors*"])
     properties = {
         item.get("name"): item.get("value")
         for case in ElementTree.parse(folder.path / "junit.xml").iter("testcase")
