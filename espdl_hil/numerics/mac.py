@@ -32,6 +32,9 @@ _EXACT = {np.dtype(np.float32): 1 << 23, np.dtype(np.float64): 1 << 52}
 _HUGE = 1 << 61
 """Sums of this size are treated like larger ones, so that bounds themselves fit 64 bits."""
 
+_FEW_ROWS = 4
+"""Up to here the exact bound of each output costs no more than one for all rows together."""
+
 _REPLAY_ELEMENTS = 1 << 21
 """Products looked at in one go; bounds the memory of the check."""
 
@@ -107,6 +110,7 @@ class Mac:
         wrapping = [a.bits for _, a, _ in self.accumulators if a.overflow is Overflow.WRAP]
         self._wraps_from = 1 << (min(wrapping, default=64) - 1)
         self._weights: dict[tuple[np.dtype[Any], bool], Floats] = {}
+        self._risks: tuple[int, list[tuple[Int64s, Accumulator, int]]] = (-1, [])
         self.watcher: Watcher | None = None
         self.missing_bits = 0
 
@@ -137,15 +141,17 @@ class Mac:
 
         The step is how many products of one position are summed before the accumulator adds them.
         """
-        found = []
-        for part, accumulator, step in self.accumulators:
-            if accumulator.overflow is not Overflow.SATURATE:
-                continue
-            limit = min(1 << (accumulator.bits - 1), _HUGE)
-            risky = np.flatnonzero(self._reach[part] * peak + self._start[part] >= limit)
-            if risky.size:
-                found.append((risky + part.start, accumulator, step))
-        return found
+        if self._risks[0] != peak:
+            found = []
+            for part, accumulator, step in self.accumulators:
+                if accumulator.overflow is not Overflow.SATURATE:
+                    continue
+                limit = min(1 << (accumulator.bits - 1), _HUGE)
+                risky = np.flatnonzero(self._reach[part] * peak + self._start[part] >= limit)
+                if risky.size:
+                    found.append((risky + part.start, accumulator, step))
+            self._risks = (peak, found)
+        return self._risks[1]
 
     def _finish(self, sums: Floats, peak: int, fixes: list[_Fix]) -> Ints:
         """Bias, shift, saturate and rectify; ``sums [P, N]`` is consumed."""
@@ -256,7 +262,11 @@ class DenseMac(Mac):
     def _saturated(
         self, patches: Floats, sums: Floats, columns: Int64s, accumulator: Accumulator, step: int
     ) -> list[_Fix]:
-        magnitudes = np.abs(patches) @ self._matrix(patches.dtype, magnitude=True)[:, columns]
+        if len(patches) > _FEW_ROWS:
+            columns = self._reachable(patches, columns, accumulator)
+        if not columns.size:
+            return []
+        magnitudes = self._product(np.abs(patches), columns, magnitude=True)
         rows, within = _may_leave(sums[:, columns], magnitudes, self.bias[columns], accumulator)
         taps = self.parameters.taps
 
@@ -265,6 +275,33 @@ class DenseMac(Mac):
             return left * taps[:, c].T
 
         return self._replayed(rows, columns[within], accumulator, step, products)
+
+    def _reachable(self, patches: Floats, columns: Int64s, accumulator: Accumulator) -> Int64s:
+        """Those of ``columns`` that may overflow, given the range of what meets each tap.
+
+        With the inputs of a tap in ``[low, high]``, 0 included, what its product can add at most is
+        half of ``(high + low) * w + (high - low) * |w|``; what it can take away, half of their
+        difference. Two products with a vector instead of one with the matrix.
+        """
+        high, low = patches.max(axis=0), patches.min(axis=0)
+        np.maximum(high, 0, out=high)
+        np.minimum(low, 0, out=low)
+        middle = self._product(high + low, columns).astype(np.float64)
+        spread = self._product(high - low, columns, magnitude=True).astype(np.float64)
+        start = self.bias[columns].astype(np.float64)
+        limit = float(1 << (accumulator.bits - 1))
+        slack = limit * 2.0**-50  # as in ``_may_leave``
+        above = start + (middle + spread) / 2 > limit - 1 - slack
+        below = start + (middle - spread) / 2 < -limit + slack
+        reachable: Int64s = columns[above | below]
+        return reachable
+
+    def _product(self, left: Floats, columns: Int64s, *, magnitude: bool = False) -> Floats:
+        """``left`` times those columns of the taps; a copy of most of them costs more than all."""
+        matrix = self._matrix(left.dtype, magnitude)
+        if 2 * columns.size > matrix.shape[1]:
+            return np.take(left @ matrix, columns, axis=-1)
+        return left @ matrix[:, columns]
 
 
 class DepthwiseMac(Mac):
