@@ -31,10 +31,11 @@ uint64_t hil_rv32_instructions(void)
     uint32_t low;
     uint32_t high;
     uint32_t again;
-    do {
+    do { /* NOLINT(bugprone-infinite-loop): the instructions change what is compared */
         __asm__ volatile("csrr %0, minstreth" : "=r"(high));
         __asm__ volatile("csrr %0, minstret" : "=r"(low));
         __asm__ volatile("csrr %0, minstreth" : "=r"(again));
+        /* cppcheck-suppress uninitvar; the instructions set them */
     } while (high != again);
     return (uint64_t)high << 32 | low;
 }
@@ -74,6 +75,7 @@ uint32_t hil_rv32_stack_size(void)
 uint32_t hil_rv32_stack_high_water(void)
 {
     const uint32_t *word = __stack_bottom;
+    /* cppcheck-suppress comparePointers; the linker's names of one stretch of memory */
     while (word < __stack_top && *word == STACK_PAINT) {
         word++;
     }

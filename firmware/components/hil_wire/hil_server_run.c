@@ -22,9 +22,11 @@ static uint32_t cycles_now(const hil_server_t *server)
 static int16_t temperature_now(const hil_server_t *server)
 {
     const hil_port_t *port = &server->config.port;
-    int16_t tenths;
-    return port->temperature != NULL && port->temperature(port->user, &tenths) ? tenths
-                                                                               : HIL_NO_TEMPERATURE;
+    int16_t tenths = HIL_NO_TEMPERATURE;
+    if (port->temperature != NULL && !port->temperature(port->user, &tenths)) {
+        tenths = HIL_NO_TEMPERATURE;
+    }
+    return tenths;
 }
 
 static uint32_t in_ticks(uint64_t ns)

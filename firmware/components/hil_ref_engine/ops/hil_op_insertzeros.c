@@ -45,8 +45,8 @@ static hil_status_t prepare(hil_op_context_t *op)
     }
     op->node->data = insert;
     uint32_t spatial = input->rank - 2;
-    int64_t stride[2];
-    int64_t padding[2];
+    int64_t stride[2] = {1, 1};
+    int64_t padding[2] = {0, 0};
     HIL_TRY(read_spatial(op, "stride", spatial, 1, stride));
     HIL_TRY(read_spatial(op, "output_padding", spatial, 0, padding));
     uint32_t dims[HIL_MAX_RANK];

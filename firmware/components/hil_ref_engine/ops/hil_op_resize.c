@@ -138,7 +138,10 @@ static int8_t rescale(const hil_op_context_t *op, int8_t q, int32_t shift)
                         ? hil_shift_round(q, (uint32_t)(shift > 63 ? 63 : shift), op->rounding)
                         : (int64_t)q * ((int64_t)1 << (shift < -31 ? 31 : -shift));
     /* The C kernel stores the low byte, the vector kernels saturate. */
-    return op->kernels == HIL_KERNELS_C ? (int8_t)hil_wrap_bits(value, 8) : hil_saturate_s8(value);
+    if (op->kernels == HIL_KERNELS_C) {
+        return (int8_t)hil_wrap_bits(value, 8);
+    }
+    return hil_saturate_s8(value);
 }
 
 static void eval_nearest(hil_op_context_t *op, const resize_t *resize)
