@@ -70,6 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="choose exponents so that no accumulator overflows for the calibration samples, or "
         "for any input (default: calibration where accumulators are narrow, as the esp32s3's)",
     )
+    parser.add_argument(
+        "--end-at",
+        metavar="VALUE",
+        action="append",
+        default=[],
+        help="let the model end at this value, in front of what only the application can do; may "
+        "be given several times",
+    )
     add_key_option(parser, "encrypt the file with this 16-byte key (AES-128-CTR)")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="OUT.espdl", required=True, help="overwritten"
@@ -113,6 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.model,
             config,
             calibration,
+            outputs=arguments.end_at,
             compare=_COMPARED_SAMPLES,
             progress=progress,
             tell=warnings.tell,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 _APPLICATION = (
-    "end the model in front of it (outputs=[...], names of values), and let the application do it"
+    "end the model in front of it (--end-at VALUE, outputs=[...]), and let the application do it"
 )
 _LOGIC = "compute with numbers: Mul for and, Max for or, 1 - x for not"
 _UNROLL = "export with fixed shapes, so that the exporter unrolls it"

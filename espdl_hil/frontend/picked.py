@@ -16,7 +16,10 @@ from espdl_hil.frontend.scope import OnnxNode, Scope
 
 Indices = npt.NDArray[np.int64]
 
-_CUT = "ESP-DL looks up by constant places only: end the model in front of it (outputs=…)"
+_CUT = (
+    "ESP-DL looks up by constant places only: end the model in front of it (--end-at VALUE, "
+    "outputs=[...])"
+)
 
 
 def tile(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:

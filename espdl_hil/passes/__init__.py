@@ -18,6 +18,7 @@ from espdl_hil.passes.fuse_relu import fuse_relu
 from espdl_hil.passes.fuse_rms_normalization import fuse_rms_normalization
 from espdl_hil.passes.fuse_swish import fuse_swish
 from espdl_hil.passes.mean_to_pool import mean_to_pool
+from espdl_hil.passes.part_concat import part_concat
 from espdl_hil.passes.repeat_by_gather import repeat_by_gather
 from espdl_hil.passes.resize_to_product import resize_to_product
 from espdl_hil.passes.spread_divisor import spread_divisor
@@ -41,6 +42,7 @@ __all__ = [
     "fuse_swish",
     "matmul_to_gemm",
     "mean_to_pool",
+    "part_concat",
     "repeat_by_gather",
     "resize_to_product",
     "simplify",
@@ -48,6 +50,8 @@ __all__ = [
 ]
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    drop_identity,
+    part_concat,
     drop_identity,
     fuse_layer_normalization,
     fuse_rms_normalization,

@@ -32,7 +32,7 @@ from espdl_hil.ops.identity import Identity
 from espdl_hil.ops.mul import Mul
 from espdl_hil.ops.sub import Sub
 from espdl_hil.passes.bound_masks import HIDING, INFINITE, seen_by_softmax
-from espdl_hil.passes.edit import Draft, producers
+from espdl_hil.passes.edit import Draft, producers, without_idle
 
 
 def blend_where(graph: Graph) -> Graph:
@@ -125,15 +125,3 @@ def _compared(draft: Draft, node: Node, source: Node, nodes: list[Node]) -> str:
     # Its sign is exact: both sides share an exponent, and saturation keeps signs.
     nodes.append(draft.step(Sub, f"{node.name}/difference", (left, right), shape))
     return nodes[-1].outputs[0]
-
-
-def without_idle(graph: Graph) -> Graph:
-    """The graph without nodes whose results nothing reads."""
-    needed = set(graph.outputs)
-    draft = Draft(graph)
-    for node in reversed(graph.nodes):
-        if any(value in needed for value in node.outputs):
-            needed.update(node.inputs)
-        else:
-            draft.replace(node)
-    return draft.graph()

@@ -161,3 +161,15 @@ def constant_operand(node: Node, constants: Iterable[str]) -> tuple[str, str] | 
     if (left in constants) == (right in constants):
         return None
     return (right, left) if left in constants else (left, right)
+
+
+def without_idle(graph: Graph) -> Graph:
+    """The graph without nodes whose results nothing reads."""
+    needed = set(graph.outputs)
+    draft = Draft(graph)
+    for node in reversed(graph.nodes):
+        if any(value in needed for value in node.outputs):
+            needed.update(node.inputs)
+        else:
+            draft.replace(node)
+    return draft.graph()

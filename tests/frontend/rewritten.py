@@ -35,6 +35,15 @@ EXACT = {
     " <bool[9] m = {1,0,0,1,1,0,1,0,1}, float c = {0.5}> { y = Where(m, x, c) }",
     "chosen by a constant, of two": f"{_X9}, float[1,9] x2) => (float y)"
     " <bool[9] m = {1,0,0,1,1,0,1,0,1}> { y = Where(m, x, x2) }",
+    "joined, turned and parted": "g (float[1,4,5] x, float[1,2,5] x2, float[1,3,5] x3)"
+    " => (float y, float z) <float c = {100.0}, int64[2] s = {6,3}> { b = Mul(x, c)"
+    " t = Concat<axis = 1>(b, x2, x3) u = Transpose<perm = [0,2,1]>(t)"
+    " y, z = Split<axis = 2>(u, s) }",
+    "joined and parted as it was": "g (float[1,4] x, float[1,3] x2) => (float y, float z)"
+    " <float c = {100.0}, int64[2] s = {4,3}> { b = Mul(x, c) t = Concat<axis = -1>(b, x2)"
+    " y, z = Split<axis = 1>(t, s) }",
+    "joined and parted elsewhere": "g (float[1,4] x, float[1,3] x2) => (float y, float z)"
+    " <int64[2] s = {3,4}> { t = Concat<axis = -1>(x, x2) y, z = Split<axis = 1>(t, s) }",
     "transposed by letters": 'g (float[1,4,5] x) => (float y) { y = Einsum<equation = "bij->jbi">'
     "(x) }",
 }
