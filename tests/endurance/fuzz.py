@@ -198,20 +198,12 @@ def _print_coverage(files: Sequence[dict[str, object]], reporter: Reporter) -> N
             for kind in ("lines", "branches"):
                 total[f"{kind} all"] += summary[kind]["count"]
                 total[f"{kind} hit"] += summary[kind]["covered"]
-    rows = [
-        (
-            component,
-            *[
-                f"{total[f'{kind} hit']} of {total[f'{kind} all']}"
-                for kind in ("lines", "branches")
-            ],
-            *[
-                f"{total[f'{kind} hit'] / total[f'{kind} all']:.1%}"
-                for kind in ("lines", "branches")
-            ],
-        )
-        for component, total in sorted(sums.items())
-    ]
+    rows: list[Sequence[object]] = []
+    for component, total in sorted(sums.items()):
+        hits = [(total[f"{kind} hit"], total[f"{kind} all"]) for kind in ("lines", "branches")]
+        if all(most for _, most in hits):
+            row = [f"{hit} of {most}" for hit, most in hits]
+            rows.append((component, *row, *[f"{hit / most:.1%}" for hit, most in hits]))
     reporter.table(
         "Coverage by the corpus", ("component", "lines", "branches", "lines", "branches"), rows
     )
