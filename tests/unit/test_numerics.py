@@ -145,6 +145,7 @@ def drawn(rng: np.random.Generator, shape: tuple[int, ...], dtype: type) -> np.n
         lambda: rng.integers(limits.min, limits.max + 1, shape),
         lambda: rng.choice([limits.min, limits.max, 0], shape),
         lambda: np.full(shape, limits.max),
+        lambda: rng.integers(0, limits.max + 1, shape),
         lambda: rng.integers(-3, 4, shape),
     )
     return kinds[rng.integers(len(kinds))]().astype(dtype)
@@ -179,7 +180,9 @@ def drawn_layer(
         rounding=target.rounding,
         relu=bool(rng.integers(2)),
     )
-    shape = (3, inner, outputs) if depthwise else (3, inner)
+    # Few rows are bounded one by one, more are bounded together first.
+    rows = int(rng.choice([1, 3, 7]))
+    shape = (rows, inner, outputs) if depthwise else (rows, inner)
     return drawn(rng, shape, dtype), parameters
 
 
@@ -190,6 +193,18 @@ def test_a_dense_layer_is_the_kernels_sequence(seed: int, target: Target, dtype:
     peak = int(np.abs(x.astype(np.int64)).max())
     got = layer.run(x.astype(layer.type_for(peak)), peak)
     np.testing.assert_array_equal(got, expected_outputs(x, parameters.taps, parameters, False))
+
+
+@given(st.integers(0, 2**32))
+def test_a_layer_that_met_small_inputs_is_exact_for_large_ones(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, parameters = drawn_layer(seed, target_named("esp32s3"), np.int8, depthwise=False)
+    layer = DenseMac(parameters)
+    for inputs in (x // 64, x, x // 2, rng.permuted(x, axis=1)):
+        peak = int(np.abs(inputs.astype(np.int64)).max())
+        got = layer.run(inputs.astype(layer.type_for(peak)), peak)
+        expected = expected_outputs(inputs, parameters.taps, parameters, False)
+        np.testing.assert_array_equal(got, expected)
 
 
 @given(st.integers(0, 2**32), TARGETS, st.sampled_from([np.int8, np.int16]))
