@@ -4,7 +4,7 @@
 #   make test            the whole test suite
 #   make check           format, lint, types, import layers, C format
 #   make agreement       the nightly comparison of simulator and C engine (SEED=, EXECUTIONS=)
-#   make peer            our exports against esp-ppq's; makes its environment (PEER_VENV=)
+#   make peer            our exports against esp-ppq's; makes its environment (PEER_VENV=, PEER_ARGS=)
 #   make peer-page       write docs/peer-differences.md again, from the table of differences
 #   make support         write docs/support.md again, from what golden data and random models show
 #   make firmware        the runner for a chip, with ESP-IDF: TARGET=esp32s3, FLASH=8MB, VARIANT=usb_cdc
@@ -25,6 +25,7 @@ EXECUTIONS ?= 200000
 
 BUILD := build
 PEER_VENV ?= $(BUILD)/peer-venv
+PEER_ARGS ?=
 DEMO := $(BUILD)/demo
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -81,7 +82,7 @@ agreement: $(VENV)/.dev
 
 peer: $(VENV)/.torch
 	$(BIN)/python -m tests.peer.environment $(PEER_VENV)
-	$(BIN)/python -m tests.peer --python $(PEER_VENV)/bin/python --folder $(BUILD)/peer
+	$(BIN)/python -m tests.peer --python $(PEER_VENV)/bin/python --folder $(BUILD)/peer $(PEER_ARGS)
 
 peer-page: $(VENV)/.dev
 	$(BIN)/python -m tests.peer.page

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,9 +64,24 @@ def version(python: Path) -> str:
 
 
 def exports(
-    cases: Iterable[Case], python: Path, folder: Path, workers: int
+    cases: Iterable[Case],
+    which: Sequence[tuple[str, int]],
+    python: Path,
+    folder: Path,
+    workers: int,
 ) -> Mapping[str, list[Export]]:
-    """The peer's files of all ``cases``, by case, made in ``folder`` where they are not there."""
+    """The peer's files of all ``cases``, by case, made in ``folder`` where they are not there.
+
+    Args:
+        cases: of what.
+        which: the targets and widths of each.
+        python: the peer's interpreter.
+        folder: kept from run to run.
+        workers: how many interpreters at once.
+
+    Raises:
+        RuntimeError: an interpreter failed; the peer's refusals are no such failure.
+    """
     made = hashlib.sha256(version(python).encode() + SCRIPT.read_bytes())
     found: dict[str, list[Export]] = {}
     jobs: list[dict[str, str | int]] = []
@@ -77,25 +92,24 @@ def exports(
             digest.update(name.encode() + str(array.shape).encode() + array.tobytes())
         base = folder / f"{case.name.replace('/', '.')}-{digest.hexdigest()[:16]}"
         found[case.name] = []
-        for target in TARGETS:
-            for bits in BITS:
-                item = Export(case.name, target, bits, Path(f"{base}.{target}.{bits}.espdl"))
-                found[case.name].append(item)
-                if item.done:
-                    continue
-                if not base.with_name(f"{base.name}.npz").exists():
-                    folder.mkdir(parents=True, exist_ok=True)
-                    onnx.save(case.model, f"{base}.onnx")
-                    np.savez(f"{base}.npz", **case.data)
-                jobs.append(
-                    {
-                        "model": f"{base}.onnx",
-                        "data": f"{base}.npz",
-                        "output": str(item.path),
-                        "target": target,
-                        "bits": bits,
-                    }
-                )
+        for target, bits in which:
+            item = Export(case.name, target, bits, Path(f"{base}.{target}.{bits}.espdl"))
+            found[case.name].append(item)
+            if item.done:
+                continue
+            if not Path(f"{base}.npz").exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                onnx.save(case.model, f"{base}.onnx")
+                np.savez(f"{base}.npz", **case.data)
+            jobs.append(
+                {
+                    "model": f"{base}.onnx",
+                    "data": f"{base}.npz",
+                    "output": str(item.path),
+                    "target": target,
+                    "bits": bits,
+                }
+            )
     _run(jobs, python, folder, workers)
     return found
 
@@ -115,6 +129,10 @@ def _run(jobs: list[dict[str, str | int]], python: Path, folder: Path, workers: 
                     env={**os.environ, "OMP_NUM_THREADS": "1"},
                 )
             )
-    codes = [process.wait(_LONGEST) for process in running]
+    try:
+        codes = [process.wait(_LONGEST) for process in running]
+    finally:
+        for process in running:
+            process.kill()
     if any(codes):
         raise RuntimeError(f"the peer's interpreter failed; see {folder}/jobs.*.log")
