@@ -91,6 +91,8 @@ class RunRequest:
         keep_state: go on where the run before left off: the next step of a stream. Such a run has
             no warm-up and one repetition, and the run before must have been of the same model on
             the same engine.
+        silence_s: how long the board may be without a sign of life while it runs; more than the
+            usual half minute where a single node takes long on a board that has one thread.
     """
 
     model: bytes
@@ -102,6 +104,7 @@ class RunRequest:
     cores: int = 1
     digests: bool = True
     keep_state: bool = False
+    silence_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

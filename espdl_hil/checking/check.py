@@ -15,6 +15,7 @@ from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.session import BoardSession
 from espdl_hil.checking.cache import ModelCache
 from espdl_hil.checking.following import Follower
+from espdl_hil.checking.patience import longest_silence_s
 from espdl_hil.checking.prepare import PreparedModel, prepare, take
 from espdl_hil.checking.vectors import Vector
 from espdl_hil.errors import BoardError, StreamLostError
@@ -201,6 +202,7 @@ class _Walk:
             warmup=warmup,
             repeat=repeat,
             keep_state=keep_state,
+            silence_s=longest_silence_s(self.prepared.model),
         )
         run = self.session.run(request, deadline_s=RUN_DEADLINE_S)
         self.bytes_up += run.link.bytes_up

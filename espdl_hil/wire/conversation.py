@@ -12,7 +12,7 @@ import logging
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Protocol, TypeVar
 
@@ -287,7 +287,8 @@ class Conversation:
         if request.keep_state:
             flags |= m.RunFlags.KEEP_STATE
         asked = m.Run(run_id, request.warmup, request.repeat, request.cores, flags)
-        done = self._ask(asked, m.RunDone, SLOW)
+        pace = replace(SLOW, silence_s=max(SLOW.silence_s, request.silence_s))
+        done = self._ask(asked, m.RunDone, pace)
         if done.model_sha256 != sha256:
             self._loaded = None
             raise RemoteProtocolError(
