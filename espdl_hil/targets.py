@@ -57,7 +57,7 @@ class MacArithmetic:
         filter_block: output channels per block of the packed filter; 1 where filters are stored
             plainly (NHWC; depthwise HWCN).
         largest_shift: bits by which a lane can be shifted right; the shift register of a vector
-            unit has few bits, and a larger shift would silently be another one.
+            unit has few bits, and a larger shift is silently another one, see ``taken_shift``.
     """
 
     lane: Accumulator
@@ -65,6 +65,16 @@ class MacArithmetic:
     bias_bits: int
     filter_block: int
     largest_shift: int
+
+    def taken_shift(self, shift: int) -> int:
+        """The bits by which a lane is shifted when the register is given ``shift`` (0 or more).
+
+        The register keeps the low 5 or 6 bits. Where half up is made by one bit more (first all
+        but one bit, then one), that bit stands outside the register.
+        """
+        span = 32 if self.largest_shift <= 32 else 64
+        outside = self.largest_shift - (span - 1)
+        return shift if shift < outside else (shift - outside) % span + outside
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,26 @@ def _cut_channels(bias: Operand, act: Act, bits: int) -> list[int]:
     return [int(n) for n in np.flatnonzero((values >= limit) | (values < -limit))]
 
 
+def _shifts(rehearsal: Rehearsal) -> Iterator[Finding]:
+    """Lanes whose shift does not fit the register: the kernel shifts by something else."""
+    for act, weights in _filters(rehearsal):
+        x, info = act.inputs[0], rehearsal.model.values.get(act.node.outputs[0])
+        lanes = [mac.accumulators[0][0].stop for mac in macs_of(act)]
+        if x is None or info is None or not any(lanes):
+            continue
+        arithmetic = rehearsal.target.mac[_WIDTHS[weights.dtype]]
+        shifts = [info.exponents[0] - x.exponents[0] - exponent for exponent in weights.exponents]
+        if max(shifts) > arithmetic.largest_shift:
+            yield _at(
+                act,
+                Severity.ERROR,
+                f"a shift by {max(shifts)} bits does not fit the shift register of "
+                f"{rehearsal.target.name} ({arithmetic.largest_shift}): the kernel shifts by "
+                f"{arithmetic.taken_shift(max(shifts))}",
+                "the weights of this layer or channel are nearly zero: raise their exponent",
+            )
+
+
 def _latches(rehearsal: Rehearsal) -> Iterator[Finding]:
     """Operands that the runtime reads once, although they may change."""
     for act in rehearsal.acts:
@@ -350,6 +370,7 @@ RULES: Sequence[Rule] = (
     _exponents,
     _neighbours,
     _biases,
+    _shifts,
     _latches,
     _exponentials,
     saturation,

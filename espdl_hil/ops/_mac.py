@@ -15,6 +15,7 @@ from espdl_hil.ir.operator import Execution, Operand
 from espdl_hil.ir.types import Array, DType, Ints
 from espdl_hil.numerics import MacParameters
 
+_WIDEST = 63  # bits: beyond it C leaves the result of a shift undefined
 _BITS = {DType.INT8: 8, DType.INT16: 16}
 _BIAS = {DType.INT8: DType.INT32, DType.INT16: DType.INT64}
 
@@ -72,7 +73,9 @@ def mac_parameters(
 
     Raises:
         ModelError: element types that no kernel takes, a bias of the wrong length, per-channel
-            weights or shifts that the target's kernels compute wrongly.
+            weights or shifts to the left that the target's kernels compute wrongly.
+
+    A shift that is too large for the register of a lane is the one that the register holds.
     """
     x, weights, bias = operands
     arithmetic = at.target.mac[bits_of(x)]
@@ -85,12 +88,13 @@ def mac_parameters(
     channels = filters.taps.shape[1]
     shifts = _shifts(x, weights, output, channels, at)
     lanes = channels if filters.depthwise else channels - channels % arithmetic.filter_block
-    if int(shifts[:lanes].max(initial=0)) > arithmetic.largest_shift:
+    if int(shifts.max(initial=0)) > _WIDEST:
         raise ModelError(
-            f"a shift by {int(shifts.max())} bits does not fit the shift register of "
-            f"{at.target.name} ({arithmetic.largest_shift})",
+            f"a shift by {int(shifts.max())} bits",
             hint="the weights of this channel are nearly zero: raise their exponent",
         )
+    shifts = shifts.copy()
+    shifts[:lanes] = [s if s < 0 else arithmetic.taken_shift(s) for s in shifts[:lanes].tolist()]
     return MacParameters(
         taps=np.asarray(filters.taps, dtype=dtype.numpy),
         bias=_bias(bias, dtype, channels),

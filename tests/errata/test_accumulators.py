@@ -94,12 +94,24 @@ def test_a_left_shift_is_computed_where_plain_c_computes():
 
 
 @shows("large shift")
-@pytest.mark.parametrize(("target", "shift"), [("esp32s3", 33), ("esp32p4", 32)])
-def test_a_shift_that_the_register_cannot_hold_is_refused(target, shift):
-    lowered = conv((1, 4, 4, 16), exponents=(-20, -20, shift - 40))
-    refused(lowered, target, "does not fit the shift register")
-    conv_ok = conv((1, 4, 4, 16), exponents=(-20, -20, shift - 41))
-    both(conv_ok, target, {"x": np.full((1, 4, 4, 16), -128, np.int8)})
+@pytest.mark.parametrize(
+    ("target", "shift", "lane"), [("esp32s3", 33, 72), ("esp32s3", 36, 9), ("esp32p4", 34, 36)]
+)
+def test_a_shift_that_the_register_cannot_hold_is_another_one_and_refused_by_preflight(
+    target, shift, lane
+):
+    lowered = conv((1, 3, 3, 16), channels=17, exponents=(-20, -20, shift - 40))
+    y = both(lowered, target, {"x": np.ones((1, 3, 3, 16), np.int8)})["y"].ravel()
+    assert y.tolist() == [lane] * 16 + [0], "144 by the low five bits; the tail is right"
+    noted(lowered, target, "does not fit the shift register")
+
+
+@shows("large shift")
+@pytest.mark.parametrize(("target", "shift"), [("esp32s3", 32), ("esp32p4", 31)])
+def test_the_largest_shift_that_the_register_holds_is_right(target, shift):
+    lowered = conv((1, 3, 3, 16), channels=17, exponents=(-20, -20, shift - 40))
+    y = both(lowered, target, {"x": np.full((1, 3, 3, 16), 127, np.int8)})["y"]
+    assert not y.any()
 
 
 @shows("negative shift", "large shift")

@@ -181,11 +181,19 @@ def test_a_left_shift_is_refused_where_vectors_compute(target: str) -> None:
     assert one_by_one("esp32", weights=weights, exponents=(0,), y=-1).item() == 2
 
 
-@pytest.mark.parametrize(("target", "shift"), [("esp32s3", 33), ("esp32p4", 32)])
-def test_a_shift_that_the_register_cannot_hold_is_refused(target: str, shift: int) -> None:
+@pytest.mark.parametrize(("target", "shift", "lane"), [("esp32s3", 33, 1), ("esp32p4", 33, 0)])
+def test_a_shift_that_the_register_cannot_hold_keeps_its_low_bits(
+    target: str, shift: int, lane: int
+) -> None:
     weights = np.ones((16, 1, 1, 1), dtype=np.int8)
-    with pytest.raises(ModelError, match=f"shift by {shift} bits"):
-        one_by_one(target, weights=weights, exponents=(-shift,), y=0)
+    y = one_by_one(target, weights=weights, exponents=(-shift,), y=0)
+    assert set(y.ravel().tolist()) == {lane}, "one, shifted by 1: half up, or half to even"
+
+
+def test_a_shift_beyond_64_bits_is_refused() -> None:
+    weights = np.ones((16, 1, 1, 1), dtype=np.int8)
+    with pytest.raises(ModelError, match="shift by 64 bits"):
+        one_by_one("esp32s3", weights=weights, exponents=(-64,), y=0)
 
 
 def test_a_group_that_is_neither_one_nor_the_channels_is_refused() -> None:

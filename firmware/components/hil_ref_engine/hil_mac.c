@@ -6,6 +6,8 @@
 #include "hil_filter.h"
 #include "hil_lanes.h"
 
+#define LARGEST_SHIFT 63
+
 /* --- preparing -------------------------------------------------------------------------------- */
 
 hil_status_t hil_mac_output_size(hil_op_context_t *op, hil_mac_axis_t *axis)
@@ -77,25 +79,26 @@ static hil_status_t prepare_bias(hil_op_context_t *op, hil_mac_t *mac, const hil
     return HIL_OK;
 }
 
-/* The largest shift that fits the register's field, which has 5 or 6 bits. */
-static int32_t largest_shift(const hil_mac_t *mac, bool in_lane)
+/* The bits by which channel `n` is really shifted: a lane's register keeps the low 5 bits. */
+static int32_t taken_shift(const hil_mac_t *mac, uint32_t n, int32_t shift)
 {
-    if (mac->dtype != HIL_INT8 || !in_lane || mac->kernels == HIL_KERNELS_C) {
-        return 63;
+    if (mac->dtype != HIL_INT8 || n >= hil_mac_lane_channels(mac) ||
+        mac->kernels == HIL_KERNELS_C) {
+        return shift;
     }
     /* Half up is made on the S3 as: shift by one less, add one, shift by one. */
-    return mac->kernels == HIL_KERNELS_S3 ? 32 : 31;
+    int32_t outside = mac->kernels == HIL_KERNELS_S3 ? 1 : 0;
+    return shift < outside ? shift : ((shift - outside) & 31) + outside;
 }
 
-static hil_status_t check_shift(hil_op_context_t *op, const hil_mac_t *mac, int32_t shift,
-                                bool in_lane)
+static hil_status_t check_shift(hil_op_context_t *op, int32_t shift)
 {
     if (shift < 0 && op->kernels != HIL_KERNELS_C) {
         HIL_FAIL(op, HIL_ERR_UNSUPPORTED,
                  "negative shift: output exponent below input plus filter exponent");
     }
-    if (shift > largest_shift(mac, in_lane)) {
-        HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "shift beyond the field of the shift register");
+    if (shift > LARGEST_SHIFT) {
+        HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "shift by more than 63 bits");
     }
     return HIL_OK;
 }
@@ -105,14 +108,16 @@ static hil_status_t prepare_shifts(hil_op_context_t *op, hil_mac_t *mac, const h
     int32_t base = hil_op_output(op, 0)->exponent - hil_op_input(op, 0)->exponent;
     if (filter->exponents.count <= 1) {
         int32_t shift = base - filter->exponent;
-        HIL_TRY(check_shift(op, mac, shift, hil_mac_lane_channels(mac) > 0));
-        mac->shift = shift;
-        return HIL_OK;
-    }
-    if (op->kernels != HIL_KERNELS_P4) {
+        HIL_TRY(check_shift(op, shift));
+        mac->shift = taken_shift(mac, 0, shift);
+        if (mac->shift == shift || hil_mac_lane_channels(mac) == mac->output_channels) {
+            return HIL_OK;
+        }
+        /* Lanes and tail shift by different numbers of bits. */
+    } else if (op->kernels != HIL_KERNELS_P4) {
         HIL_FAIL(op, HIL_ERR_UNSUPPORTED, "per-channel weights: only esp32p4 and esp32s31");
     }
-    if (filter->exponents.count != mac->output_channels) {
+    if (filter->exponents.count > 1 && filter->exponents.count != mac->output_channels) {
         HIL_FAIL(op, HIL_ERR_SHAPE, "exponents of the filter: one, or one per output channel");
     }
     uint8_t *shifts = hil_op_alloc(op, mac->output_channels);
@@ -120,10 +125,12 @@ static hil_status_t prepare_shifts(hil_op_context_t *op, hil_mac_t *mac, const h
         HIL_FAIL(op, HIL_ERR_MEMORY, "arena too small for shifts");
     }
     for (uint32_t n = 0; n < mac->output_channels; n++) {
-        int32_t exponent;
-        HIL_TRY(hil_op_exponent(op, filter, n, &exponent));
-        HIL_TRY(check_shift(op, mac, base - exponent, n < hil_mac_lane_channels(mac)));
-        shifts[n] = (uint8_t)(base - exponent);
+        int32_t exponent = filter->exponent;
+        if (filter->exponents.count > 1) {
+            HIL_TRY(hil_op_exponent(op, filter, n, &exponent));
+        }
+        HIL_TRY(check_shift(op, base - exponent));
+        shifts[n] = (uint8_t)taken_shift(mac, n, base - exponent);
     }
     mac->shifts = shifts;
     return HIL_OK;
