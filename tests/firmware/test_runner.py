@@ -106,6 +106,7 @@ def test_a_file_for_another_target_is_refused(program, flash):
         with pytest.raises(EngineError) as caught:
             runner.talk.run(request_of(conv("s3_s8")))
         assert caught.value.status == "HIL_ERR_TARGET"
+        assert "esp32s3; this is esp32p4" in str(caught.value)
 
 
 # --- The program ----------------------------------------------------------------------------------

@@ -124,7 +124,10 @@ static hil_status_t check_target(const hil_engine_config_t *config, hil_espdl_t 
             return HIL_OK;
         }
     }
-    return refuse(error, HIL_ERR_TARGET, "file was made for another target", nobody);
+    hil_status_t status = refuse(error, HIL_ERR_TARGET, "file was made for another target", nobody);
+    error->subject = target.data;
+    error->subject_size = target.size;
+    return status;
 }
 
 static hil_status_t check_nodes(hil_espdl_t *espdl, hil_error_t *error)

@@ -346,6 +346,14 @@ static const struct {
                      {"esp32c6", HIL_KERNELS_C},  {"esp32s3", HIL_KERNELS_S3},
                      {"esp32p4", HIL_KERNELS_P4}, {"esp32s31", HIL_KERNELS_P4}};
 
+static hil_status_t refuse_target(hil_error_t *error, const char *what, hil_name_t target)
+{
+    hil_status_t status = hil_error_set(error, HIL_ERR_TARGET, what);
+    error->subject = target.data;
+    error->subject_size = target.size;
+    return status;
+}
+
 static hil_status_t check_target(const hil_ref_state_t *state, hil_espdl_t *espdl,
                                  hil_error_t *error)
 {
@@ -358,10 +366,10 @@ static hil_status_t check_target(const hil_ref_state_t *state, hil_espdl_t *espd
         if (hil_name_is(target, known_targets[i].target)) {
             return known_targets[i].kernels == state->kernels
                        ? HIL_OK
-                       : hil_error_set(error, HIL_ERR_TARGET, "file was made for another target");
+                       : refuse_target(error, "file was made for another target", target);
         }
     }
-    return hil_error_set(error, HIL_ERR_TARGET, "file was made for an unknown target");
+    return refuse_target(error, "file was made for an unknown target", target);
 }
 
 hil_status_t hil_graph_load(hil_ref_state_t *state, hil_espdl_t *espdl, hil_error_t *error)

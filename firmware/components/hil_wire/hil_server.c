@@ -4,6 +4,7 @@
 #include "hil_server_internal.h"
 
 #define TEXT_MAX 1024u
+#define SUBJECT_MAX 64u
 #define BAUD_TRIAL_NS 500000000u
 
 /* --- Answers ------------------------------------------------------------------------------ */
@@ -52,16 +53,40 @@ static size_t bounded(const char *text, size_t size, size_t limit)
     return limit;
 }
 
+/* What is wrong, the word of the file that it is about, and who we are where that is the point. */
+static void put_text(const hil_server_t *server, hil_writer_t *body, const hil_error_t *error)
+{
+    const char *what = error->what != NULL ? error->what : "";
+    const char *target = error->status == HIL_ERR_TARGET ? server->config.identity.target : "";
+    const char *before = error->subject != NULL ? ": " : "";
+    const char *between = target[0] != 0 ? "; this is " : "";
+    size_t sizes[] = {
+        bounded(what, strlen(what), TEXT_MAX),
+        strlen(before),
+        error->subject != NULL ? bounded(error->subject, error->subject_size, SUBJECT_MAX) : 0,
+        strlen(between),
+        bounded(target, strlen(target), SUBJECT_MAX),
+    };
+    const char *pieces[] = {what, before, error->subject, between, target};
+    size_t total = 0;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        total += sizes[i];
+    }
+    hil_put_u16(body, (uint16_t)total);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        hil_put(body, pieces[i], sizes[i]);
+    }
+}
+
 void hil_server_fail_with(hil_server_t *server, const hil_error_t *error)
 {
     hil_writer_t body = hil_server_body(server);
-    const char *what = error->what != NULL ? error->what : "";
     size_t node_size = error->node != NULL ? error->node_size : 0;
     hil_put_u8(&body, (uint8_t)error->status);
     hil_put_u8(&body, server->type);
     hil_put_u32(&body, error->offset);
     hil_put_string(&body, error->node, bounded(error->node, node_size, TEXT_MAX));
-    hil_put_string(&body, what, bounded(what, strlen(what), TEXT_MAX));
+    put_text(server, &body, error);
     send_frame(server, HIL_MSG_ERROR, server->seq, body.at);
 }
 

@@ -34,6 +34,9 @@ typedef struct {
     const char *node;   /* node name, not NUL-terminated; NULL if none */
     uint32_t node_size; /* bytes of node */
     uint32_t offset;    /* byte offset in the file for HIL_ERR_FORMAT, else 0 */
+    const char
+        *subject; /* a word of the file that `what` is about, e.g. its target; NULL if none */
+    uint32_t subject_size;
 } hil_error_t;
 
 #endif
