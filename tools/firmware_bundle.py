@@ -35,7 +35,7 @@ _OLDEST_IDF = {
 }
 TARGETS = tuple(_OLDEST_IDF)
 FLASH_SIZES = ("4MB", "8MB", "16MB")
-VARIANTS = ("psram_quad", "usb_cdc")
+VARIANTS = ("p4_rev1", "p4_rev3", "psram_quad", "usb_cdc")
 """Further defaults: ``firmware/sdkconfig.defaults.VARIANT``."""
 
 _SCHEMA = 1

@@ -443,7 +443,7 @@ static int pipe_write(const void *from, size_t size)
 }
 
 esp_err_t uart_driver_install(uart_port_t port, int receive_bytes, int transmit_bytes,
-                              int queue_size, void *queue, int flags)
+                              int queue_size, QueueHandle_t *queue, int flags)
 {
     (void)queue;
     if (fake_fails("uart_driver_install") || port != UART_NUM_0 || receive_bytes <= 128 ||

@@ -261,6 +261,12 @@ def test_every_call_to_esp_idf_can_be_made_to_fail_or_is_known_not_to():
     assert not unused, "a stand-in that nobody calls"
 
 
+def test_every_stand_in_names_the_header_that_it_stands_for():
+    listed = (STUBS / "README.md").read_text()
+    for path in STUBS.rglob("*.h*"):
+        assert f"`{path.relative_to(STUBS)}`" in listed or f"`{path.name}`" in listed, path
+
+
 def _scenario(chip: BoardProcess, case: GoldenCase) -> int:
     """Says hello, changes the rate, runs both engines; returns how often something was refused."""
     refused = 0

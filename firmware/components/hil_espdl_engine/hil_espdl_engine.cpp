@@ -84,6 +84,19 @@ hil_name_t name_of(const std::string &text)
     return {text.data(), static_cast<uint32_t>(text.size())};
 }
 
+/* ESP-DL's numbers of element types are those of the interface: `describe` casts. */
+static_assert(static_cast<int>(dl::DATA_TYPE_FLOAT) == HIL_FLOAT);
+static_assert(static_cast<int>(dl::DATA_TYPE_UINT8) == HIL_UINT8);
+static_assert(static_cast<int>(dl::DATA_TYPE_INT8) == HIL_INT8);
+static_assert(static_cast<int>(dl::DATA_TYPE_UINT16) == HIL_UINT16);
+static_assert(static_cast<int>(dl::DATA_TYPE_INT16) == HIL_INT16);
+static_assert(static_cast<int>(dl::DATA_TYPE_INT32) == HIL_INT32);
+static_assert(static_cast<int>(dl::DATA_TYPE_INT64) == HIL_INT64);
+static_assert(static_cast<int>(dl::DATA_TYPE_BOOL) == HIL_BOOL);
+static_assert(static_cast<int>(dl::DATA_TYPE_DOUBLE) == HIL_DOUBLE);
+static_assert(static_cast<int>(dl::DATA_TYPE_UINT32) == HIL_UINT32);
+static_assert(static_cast<int>(dl::DATA_TYPE_UINT64) == HIL_UINT64);
+
 /* --- Tensors ------------------------------------------------------------------------------ */
 
 /* Whether the interface can carry it: memory, a known type, a rank and dims that fit. */

@@ -21,7 +21,7 @@ typedef struct {
     uart_sclk_t source_clk;
 } uart_config_t;
 esp_err_t uart_driver_install(uart_port_t port, int receive_bytes, int transmit_bytes,
-                              int queue_size, void *queue, int flags);
+                              int queue_size, QueueHandle_t *queue, int flags);
 esp_err_t uart_driver_delete(uart_port_t port);
 esp_err_t uart_param_config(uart_port_t port, const uart_config_t *config);
 int uart_read_bytes(uart_port_t port, void *to, uint32_t size, TickType_t ticks);

@@ -12,3 +12,5 @@ typedef uint8_t StackType_t;
 #define portNUM_PROCESSORS 2
 #define configTICK_RATE_HZ 1000u
 #define pdMS_TO_TICKS(ms) ((TickType_t)(ms))
+/* Really in freertos/queue.h, which driver/uart.h brings along. */
+typedef struct QueueDefinition *QueueHandle_t;
