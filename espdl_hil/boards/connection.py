@@ -141,6 +141,9 @@ def _greet(caller: Caller, link: Link, conversation: Conversation) -> Identity:
 def _hello_at(
     caller: Caller, link: Link, conversation: Conversation, baud: int, patience_s: float
 ) -> Identity | None:
+    # What came before stems from another rate or another boot. Not after the hello: what follows
+    # the answer is the board's own account of its last boot.
+    link.drain()
     link.transport.set_baud(baud)
     link.client.set_rate(baud)
     link.until = caller.now() + patience_s
@@ -148,9 +151,8 @@ def _hello_at(
         with link.watched(_BootWatch().feed):
             identity = conversation.hello()
     except (DeadlineError, _NothingBootsError):
-        return None
-    finally:
         link.drain()
+        return None
     link.client.window = identity.window
     return identity
 

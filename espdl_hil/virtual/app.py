@@ -11,7 +11,7 @@ import fcntl
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -24,6 +24,8 @@ from espdl_hil.virtual.cpu import Emulator, words_file
 _PR_SET_PDEATHSIG = 1
 _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 18
+_CRUMB_BYTES = 4
+_CRUMB_VARIABLE = "HIL_RUNNER_CRUMB"
 
 
 class ResetReason(Enum):
@@ -84,22 +86,28 @@ class App:
         elf: the program.
         arguments: its words.
         emulator: what executes it; ``None`` is this machine.
+        crumb: descriptor of the memory that outlives it; emulated machines have none.
 
     Attributes:
         stdin, stdout, stderr: non-blocking descriptors of its line and its panic text.
         exited: a descriptor that becomes readable when the process ends.
     """
 
-    def __init__(self, elf: bytes, arguments: list[str], emulator: Emulator | None = None) -> None:
+    def __init__(
+        self, elf: bytes, arguments: list[str], emulator: Emulator | None, crumb: int
+    ) -> None:
         with _sealed_file(elf) as program:
             path = f"/proc/self/fd/{program}"
             if emulator is None:
-                self._process = _start(["hil-runner", *arguments], path, program)
+                # Not an argument: a program in flash may be older than this and refuse it.
+                environment = {**os.environ, _CRUMB_VARIABLE: f"/proc/self/fd/{crumb}"}
+                words = ["hil-runner", *arguments]
+                self._process = _start(words, path, program, crumb, environment=environment)
             else:
                 emulator.prepare()
-                with _sealed_file(words_file(arguments)) as words:
-                    command = emulator.command(path, f"/proc/self/fd/{words}")
-                    self._process = _start(command, command[0], program, words)
+                with _sealed_file(words_file(arguments)) as file:
+                    command = emulator.command(path, f"/proc/self/fd/{file}")
+                    self._process = _start(command, command[0], program, file)
         self.stdin, self.stdout, self.stderr = (
             stream.fileno() for stream in _streams(self._process)
         )
@@ -153,9 +161,15 @@ class App:
         os.close(self.exited)
 
 
-def _start(command: list[str], executable: str, *files: int) -> subprocess.Popen[bytes]:
+def _start(
+    command: list[str],
+    executable: str,
+    *files: int,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
+        env=environment,
         executable=executable,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -172,6 +186,13 @@ def _streams(process: subprocess.Popen[bytes]) -> list[IO[bytes]]:
         for stream in (process.stdin, process.stdout, process.stderr)
         if stream is not None  # never: all three are pipes
     ]
+
+
+def lasting_memory() -> int:
+    """Return a descriptor of the memory that a program leaves its successor; close it."""
+    descriptor = os.memfd_create("hil_crumb", os.MFD_CLOEXEC)
+    os.ftruncate(descriptor, _CRUMB_BYTES)
+    return descriptor
 
 
 @contextlib.contextmanager

@@ -6,12 +6,13 @@ The law of this file: it is the only place that knows the time and that waits.
 from __future__ import annotations
 
 import logging
+import os
 import select
 import time
 from enum import Enum
 
 from espdl_hil.errors import ConfigError
-from espdl_hil.virtual.app import App, ResetReason, runner_arguments
+from espdl_hil.virtual.app import App, ResetReason, lasting_memory, runner_arguments
 from espdl_hil.virtual.boot import NotBootable, boot
 from espdl_hil.virtual.cpu import Cpu, Emulator, find_qemu
 from espdl_hil.virtual.faults import Damage, Faults, LineFault
@@ -103,6 +104,7 @@ class Board:
         self._restart_reason = ResetReason.POWER_ON
         self._crashes = 0
         self._epoll = select.epoll()
+        self._crumb = lasting_memory()
         self._watched: set[int] = set()
         self._port_ready = True
         self._app_ready = False
@@ -134,6 +136,7 @@ class Board:
         finally:
             self._stop_app()
             self._epoll.close()
+            os.close(self._crumb)
 
     def _timeout_s(self) -> float:
         """Return seconds until something is due, -1 for never (as epoll wants it)."""
@@ -340,7 +343,7 @@ class Board:
             return
         faults = tuple(fault.text for fault in self._app_faults)
         arguments = runner_arguments(unit, result, reason, faults)
-        self._app = App(result.program.elf, arguments, self._emulator)
+        self._app = App(result.program.elf, arguments, self._emulator, self._crumb)
         self._app_started_s = time.monotonic()
         self._app_ready = True
         self._mode = _Mode.APP

@@ -24,6 +24,8 @@
 #define LOWEST_BAUD 300u
 #define HIGHEST_BAUD 5000000u
 #define TICK_MS 100
+/* 4 bytes that outlive the program. Not an option: older programs in flash would refuse it. */
+#define CRUMB_VARIABLE "HIL_RUNNER_CRUMB"
 
 typedef struct {
     hil_options_t options;
@@ -142,6 +144,12 @@ static bool start(runner_t *runner)
         fputs("hil_runner: cannot mount the model store\n", stderr);
         return false;
     }
+    hil_runner_crumb_t *crumb = &options->faults.crumb;
+    const char *crumb_path = getenv(CRUMB_VARIABLE);
+    if (crumb_path != NULL && !hil_runner_crumb_open(crumb, crumb_path)) {
+        perror("hil_runner: " CRUMB_VARIABLE);
+        return false;
+    }
     if (!take_memory(&config, settings->psram_bytes) || !hil_line_open(&runner->line)) {
         perror("hil_runner");
         return false;
@@ -154,6 +162,18 @@ static bool start(runner_t *runner)
     hil_frame_decoder_begin(&runner->decoder);
     hil_server_begin(&runner->server, &config);
     return true;
+}
+
+/* To a host that listens: how the last boot ended. */
+static void tell_history(runner_t *runner, const hil_packet_t *packet)
+{
+    hil_options_t *options = &runner->options;
+    char text[96];
+    if (packet->type == HIL_MSG_HELLO && !options->faults.mute &&
+        hil_runner_crumb_tell(&options->faults.crumb, options->settings.identity.reset_reason, text,
+                              sizeof(text))) {
+        hil_server_log(&runner->server, HIL_LOG_ERROR, text, strlen(text));
+    }
 }
 
 static void handle_received(runner_t *runner)
@@ -171,6 +191,7 @@ static void handle_received(runner_t *runner)
                       hil_frame_feed(&runner->decoder, bytes, size, &packet, &found));
         if (found) {
             hil_faults_handle(&runner->options.faults, &runner->server, &packet);
+            tell_history(runner, &packet);
         }
     }
 }

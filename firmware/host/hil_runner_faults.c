@@ -332,6 +332,7 @@ static void panic(hil_faults_t *faults)
 static void outer_node_begin(void *user, uint32_t node_index)
 {
     hil_faults_t *faults = user;
+    hil_runner_crumb_node(&faults->crumb, node_index);
     if (faults->reset && node_index == faults->reset_node) {
         exit(HIL_EXIT_RESET);
     }
@@ -374,7 +375,9 @@ static hil_status_t outer_run(hil_engine_t *outer, uint32_t cores, const hil_obs
         .node_output = outer_node_output,
     };
     faults->observer = observer;
-    return faults->inner->run(faults->inner, cores, &between, error);
+    hil_status_t status = faults->inner->run(faults->inner, cores, &between, error);
+    hil_runner_crumb_idle(&faults->crumb);
+    return status;
 }
 
 static uint32_t outer_node_count(const hil_engine_t *outer)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "hil_ref_engine.h"
+#include "hil_runner_crumb.h"
 #include "hil_runner_line.h"
 #include "hil_server.h"
 
@@ -37,6 +38,7 @@ typedef struct {
     uint32_t noise_every; /* a line of text inside every so many-th frame; 0: none at all */
 
     /* At work. */
+    hil_runner_crumb_t crumb; /* written before a fault, as a chip writes it before it crashes */
     hil_line_t *line;
     bool riscv;
     uint32_t frames_written;

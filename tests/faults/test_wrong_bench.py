@@ -59,12 +59,12 @@ def test_a_board_that_resets_once_is_recovered_and_the_log_says_so(bench):
 
 def test_a_board_that_panics_is_named_with_the_panic_and_not_with_the_reset_after_it(bench):
     prepared = bench.digits()
-    with bench.open("panic-at-node:2") as session:
-        with pytest.raises(BoardRestartedError) as caught:
-            session.run(RunRequest(prepared.data), deadline_s=DEADLINE_S)
+    with bench.open("panic-at-node:2") as session, pytest.raises(BoardRestartedError) as caught:
+        session.run(RunRequest(prepared.data), deadline_s=DEADLINE_S)
     error = caught.value
     assert error.reason == "panic: LoadProhibited at 0x4200c1a6, address 0x00000004, core 0"
     assert error.backtrace[0] == "0x4200c1a3"
+    assert ", number 2)" in error.node, "the next boot says in which node the last one ended"
     assert "RTC_SW_CPU_RST" not in str(error)
     assert "bench" in str(error)
 
