@@ -28,6 +28,7 @@ from espdl_hil.lowering.axes import (
     transposition,
 )
 from espdl_hil.lowering.board import Board, quant_type
+from espdl_hil.ops._reduce import Reduction
 from espdl_hil.ops._stored import stored_constant, tabulate
 from espdl_hil.ops.reshape import Reshape
 from espdl_hil.ops.transpose import Transpose
@@ -141,12 +142,23 @@ class _Walk:
                 return node.op, given, given
             case LayoutRule.AXIS if given is not None and rank_in == rank_out:
                 return node.op.permuted(given), given, given
+            case LayoutRule.AXIS if given is not None and isinstance(node.op, Reduction):
+                return node.op, given, self._kept(node, given)
             case LayoutRule.BROADCAST | LayoutRule.JOIN:
                 perm = self._common_order(activations, rank_out)
                 op = node.op.permuted(perm) if node.op.traits.layout is LayoutRule.JOIN else node.op
                 return op, perm, perm
             case _:
                 return node.op, identity(rank_in), identity(rank_out)
+
+    def _kept(self, node: Node, perm: Perm) -> Perm:
+        """The order of what a reduction without ``keepdims`` leaves of one stored as ``perm``."""
+        axes = self.model.graph.constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
+        if axes is None or not axes.size:
+            return ()
+        gone = {int(axis) % len(perm) for axis in axes.ravel()}
+        kept = [axis for axis in perm if axis not in gone]
+        return tuple(sorted(kept).index(axis) for axis in kept)
 
     def _common_order(self, activations: list[str], rank: int) -> Perm:
         """The order that the fewest elements must be moved for."""
