@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import time
 from pathlib import Path
 
+from espdl_hil.boards.firmware import read_bundle
+from espdl_hil.boards.firmware_cache import cache_folder, keep_bundle, kept_bundle
+from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.session import FlashPolicy, open_session
 from espdl_hil.cli._bench import add_inventory_option, ending_cleanly, inventory_of, progress_for
 
@@ -20,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--firmware",
         type=Path,
         metavar="BUNDLE",
-        help="folder or zip (default: the entry's; for virtual boards, built from the sources)",
+        help="folder or zip (default: the entry's, else the one flashed last for this target; for "
+        "virtual boards, built from the sources)",
     )
     parser.add_argument("--force", action="store_true", help="write it even if it is there already")
     parser.add_argument("--json", action="store_true", help="describe what was done as JSON")
@@ -36,10 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
         for board in boards:
             start = time.monotonic()
             progress = progress_for(board, quiet=arguments.json)
-            with open_session(
-                board, firmware=arguments.firmware, flash=policy, progress=progress
-            ) as session:
+            firmware = _firmware_for(board, arguments.firmware, cache_folder())
+            with open_session(board, firmware=firmware, flash=policy, progress=progress) as session:
                 identity, flashed = session.identity, session.flashed
+            if arguments.firmware is not None and not board.virtual:
+                _keep(arguments.firmware)
             row = {
                 "board": board.name,
                 "target": identity.target,
@@ -61,3 +67,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(done, indent=2))
     return 0
+
+
+def _firmware_for(board: Board, given: Path | None, cache: Path) -> Path | None:
+    """Return the bundle to flash; ``None`` leaves it to the session."""
+    if given is not None or board.virtual or board.flash.firmware is not None:
+        return given
+    return kept_bundle(board.target.name, cache)
+
+
+def _keep(firmware: Path) -> None:
+    """Remember a bundle that a board runs; that it cannot be kept spoils nothing."""
+    with contextlib.suppress(OSError):
+        keep_bundle(read_bundle(firmware), cache_folder())

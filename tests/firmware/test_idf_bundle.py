@@ -7,14 +7,20 @@ import json
 import os
 import stat
 import sys
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from espdl_hil.boards.firmware import read_bundle
+from espdl_hil.boards.firmware_cache import keep_bundle, kept_bundle
 from espdl_hil.boards.flashing import flash
+from espdl_hil.boards.inventory import Board
+from espdl_hil.cli import flash as cli_flash
+from espdl_hil.targets import target_named
 from espdl_hil.virtual.launch import VirtualBoard, VirtualBoardSpec
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -263,3 +269,36 @@ def test_every_variant_has_its_defaults():
     found = {path.suffix[1:] for path in (PROJECT / "firmware").glob("sdkconfig.defaults.*")}
     others = set(tool.TARGETS) | {f"flash_{size}" for size in tool.FLASH_SIZES}
     assert found - others == set(tool.VARIANTS)
+
+
+# --- Bundles that were flashed before -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_bundle_is_kept_whole_and_the_last_one_counts(build, tmp_path, zipped):
+    cache = tmp_path / "cache"
+    assert kept_bundle("esp32p4", cache) is None
+    out = collect(build)
+    keep_bundle(read_bundle(out), cache)
+    (build / "espdl_hil_runner.bin").write_bytes(app_image(b"2.0"))
+    newer = read_bundle(tool.write_zip(collect(build)) if zipped else collect(build))
+    kept = keep_bundle(newer, cache)
+    assert kept_bundle("esp32p4", cache) == kept
+    assert kept_bundle("esp32s3", cache) is None
+    assert read_bundle(kept).parts == newer.parts
+    assert read_bundle(kept).version == "2.0"
+    assert [path.name for path in cache.iterdir()] == ["esp32p4.zip"]
+    with zipfile.ZipFile(kept) as archive:
+        assert "espdl_hil_runner.elf" in archive.namelist()
+
+
+def test_flash_takes_the_one_named_then_the_entrys_then_the_one_flashed_last(build, tmp_path):
+    cache, named = tmp_path / "cache", tmp_path / "named"
+    chip = Board("desk", target_named("esp32p4"), virtual=False, port="/dev/ttyUSB0")
+    with_bundle = replace(chip, flash=replace(chip.flash, firmware=tmp_path / "entry"))
+    assert cli_flash._firmware_for(chip, None, cache) is None
+    kept = keep_bundle(read_bundle(collect(build)), cache)
+    assert cli_flash._firmware_for(chip, None, cache) == kept
+    assert cli_flash._firmware_for(chip, named, cache) == named
+    assert cli_flash._firmware_for(with_bundle, None, cache) is None
+    assert cli_flash._firmware_for(replace(chip, virtual=True), None, cache) is None
