@@ -19,7 +19,7 @@ from espdl_hil.targets import Target
 _FIRST = (0, 3, 1, 2)  # channels last → channels first
 _LAST = (0, 2, 3, 1)
 _IMAGE = ("Conv", "MaxPool", "GlobalAveragePool", "Resize")
-_EITHER = ("Add", "Concat", "Split", "Swish")
+_EITHER = ("Add", "Clip", "Concat", "Mul", "PRelu", "Relu", "Sigmoid", "Split", "Swish")
 _DROPPED = ("RequantizeLinear", "QuantizeLinear", "DequantizeLinear")
 _OPSET, _IR_VERSION = 18, 8
 
@@ -96,6 +96,8 @@ class _Twin:
             return ""
         if name in self.model.parameters:
             array = self._constant(node, index, self.model.parameters[name])
+            if first and node.op_type in ("Add", "Mul", "PRelu") and array.size > 1:
+                array = array.reshape(-1, 1, 1)  # one per channel
             unique = f"{name}/{node.name}"
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), unique))
             return unique
