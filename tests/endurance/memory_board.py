@@ -25,6 +25,7 @@ FOREVER = 2**64 - 1
 SECTORS = 64
 PSRAM_BYTES = 2 << 20
 _NUMBERS = itertools.count()
+_NODE_NS = 1_000_000
 _BYTE_S = 10 / 921600
 """What a byte takes on the line."""
 
@@ -61,14 +62,21 @@ class MemoryBoard:
         target: chip whose integers to compute.
         clock: the time; a run moves it on.
         psram_bytes: memory for models.
+        sectors: of flash.
     """
 
-    def __init__(self, target: str, clock: ManualClock, psram_bytes: int = PSRAM_BYTES) -> None:
+    def __init__(
+        self,
+        target: str,
+        clock: ManualClock,
+        psram_bytes: int = PSRAM_BYTES,
+        sectors: int = SECTORS,
+    ) -> None:
         self._target = target
         self._clock = clock
         self._lib = _library()
         self._reason = ctypes.create_string_buffer(b"poweron", 32)  # the board keeps a pointer
-        self._board = self._lib.memory_board_new(target.encode(), SECTORS, psram_bytes)
+        self._board = self._lib.memory_board_new(target.encode(), sectors, psram_bytes)
         self.restarts = 0
         self.boot("poweron")
 
@@ -81,11 +89,15 @@ class MemoryBoard:
         self._reason.value = reason.encode()
         status = self._lib.memory_board_boot(self._board, self._reason)
         assert status == 0, f"the store cannot be mounted: status {status}"
-        self._lib.memory_board_pace(self._board, 1_000_000)
+        self.pace(_NODE_NS)
         text = (
             f"\r\nESP-ROM:{self._target} (virtual)\r\nrst: {reason}, boot: SPI_FAST_FLASH_BOOT\r\n"
         )
         return text.encode()
+
+    def pace(self, node_ns: int) -> None:
+        """Set what a node takes on the board's clock."""
+        self._lib.memory_board_pace(self._board, node_ns)
 
     def receive(self, data: bytes) -> bytes:
         """Give it bytes; return what it says. What it computes takes time."""

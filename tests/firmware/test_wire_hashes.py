@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import zlib
 
@@ -27,6 +28,15 @@ def test_crc_and_adler_are_those_of_zlib(data):
 @given(ANY_BYTES, st.sampled_from([0, 1, 2**63 + 5]))
 def test_xxh64_is_that_of_xxhash(data, seed):
     assert library().wire_xxh64(data, len(data), seed) == xxhash.xxh64(data, seed).intdigest()
+
+
+@given(ANY_BYTES, st.integers(0, 7))
+def test_xxh64_is_the_same_at_any_address(data, offset):
+    buffer = ctypes.create_string_buffer(b"?" * 8 + data + b"?", len(data) + 16)
+    start = -ctypes.addressof(buffer) % 8 + offset
+    buffer[start : start + len(data)] = data
+    at = ctypes.cast(ctypes.addressof(buffer) + start, ctypes.c_char_p)
+    assert library().wire_xxh64(at, len(data), 0) == xxhash.xxh64(data).intdigest()
 
 
 @given(ANY_BYTES, st.integers(1, 200))

@@ -62,10 +62,10 @@ static void capture(hil_server_t *server, const hil_node_output_t *output)
 {
     hil_observation_t *observation = &server->observation;
     uint32_t name_size = output->value.name.size;
-    uint64_t name_hash = hil_xxh64(output->value.name.data, name_size, 0);
     for (uint32_t slot = 0; slot < HIL_SERVER_CAPTURES; slot++) {
         hil_capture_t *wish = &server->session.captures[slot];
-        if (!wish->wanted || wish->name_size != name_size || wish->name_hash != name_hash) {
+        if (!wish->wanted || wish->name_size != name_size ||
+            wish->name_hash != hil_xxh64(output->value.name.data, name_size, 0)) {
             continue;
         }
         uint32_t size = output->value.size_bytes;
