@@ -12,6 +12,7 @@ import pytest
 from espdl_hil.boards.backtrace import Symbols, symbols_of
 from espdl_hil.boards.panics import Panic, PanicKind, StackDump
 from espdl_hil.errors import ConfigError
+from tests.support.reference_engine import build
 
 RISCV = "riscv64-unknown-elf-gcc"
 needs_cross_compiler = pytest.mark.skipif(shutil.which(RISCV) is None, reason=f"no {RISCV}")
@@ -129,6 +130,14 @@ def test_lines_are_those_that_addr2line_finds(elf):
                 Path(file).name,
                 line.split()[0],
             )
+
+
+def test_the_functions_of_a_virtual_boards_own_program_are_found():
+    program = build("runner", "hil_runner")
+    symbols = Symbols(program.read_bytes())
+    places = addresses(program)
+    for name in ("hil_server_handle", "hil_frame_feed", "main"):
+        assert symbols.locate(places[name] + 1).function == name
 
 
 def test_an_address_outside_is_shown_bare(elf):

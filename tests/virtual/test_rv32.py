@@ -13,12 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from espdl_hil.boards.backtrace import Symbols
 from espdl_hil.boards.firmware import read_bundle
 from espdl_hil.boards.flashing import flash
-from espdl_hil.boards.inventory import VIRTUAL_CPUS, read_inventory
+from espdl_hil.boards.inventory import VIRTUAL_CPUS, Board, read_inventory
 from espdl_hil.boards.link import Link
+from espdl_hil.boards.panics import read_panics
+from espdl_hil.checking import Checker
 from espdl_hil.errors import ConfigError, DisconnectedError
-from espdl_hil.runs import LatencyUnit, RunRequest
+from espdl_hil.results.records import to_plain
+from espdl_hil.runs import LatencyUnit, LinkUsage, RunRequest, RunResult
+from espdl_hil.targets import target_named
 from espdl_hil.transport import ProcessTransport
 from espdl_hil.transport.serial import SerialTransport
 from espdl_hil.virtual import cpu as cpu_module
@@ -74,6 +79,46 @@ def test_latencies_are_the_same_count_of_instructions_every_time(tmp_path, case)
     total, nodes = first
     assert max(total) - min(total) <= 0.1  # the wire's unit: where in a 100 ns a run begins
     assert 0 < sum(nodes) <= max(total)
+
+
+@needs_rv32
+def test_two_checks_of_one_model_record_equal_counts_labelled_as_instructions(tmp_path, case):
+    class Session:
+        """What a check needs of a session, over QEMU without flashing."""
+
+        flashed = False
+
+        def __init__(self, talk: Conversation) -> None:
+            self._talk = talk
+            self._identity = board_identity(talk.hello())
+
+        def run(self, request: RunRequest, deadline_s: float) -> RunResult:
+            found = self._talk.run(request)
+            return RunResult(
+                outputs=found.outputs,
+                nodes=found.nodes,
+                captured=found.captured,
+                latency_us=found.latency_us,
+                memory=found.memory,
+                board=self._identity,
+                model_sha256=found.model_sha256,
+                link=LinkUsage(0, 0, model_uploaded=found.model_uploaded, retries=0),
+            )
+
+    target = target_named(TARGET)
+    board = Board("rv32", target, virtual=True, cpu="rv32")
+    records = []
+    for attempt in ("first", "again"):
+        (tmp_path / attempt).mkdir()
+        with talking(TARGET, erased_flash(tmp_path / attempt)) as talk:
+            checker = Checker()
+            prepared = checker.take(case.path, target, vectors=1)
+            records.append(to_plain(checker.check(prepared, board, Session(talk))))
+    first, again = records
+    assert first["vectors_equal"] == first["vectors"] >= 1
+    assert first["latency_unit"] == "instructions"
+    for name in ("latency_us", "node_latencies", "latency_unit", "facts"):
+        assert first[name] == again[name] != []
 
 
 @needs_rv32
@@ -185,6 +230,11 @@ def test_a_trap_is_told_in_the_words_of_a_panic(tmp_path, case):
     text = str(caught.value)
     assert "Guru Meditation Error: Core  0 panic'ed (Store access fault)" in text
     assert re.search(r"MEPC    : 0x800[01][0-9a-f]{4}  RA      : 0x800", text)
+    (panic,) = read_panics(text)
+    frames = Symbols(image().read_bytes()).frames(panic)
+    assert frames[0].address == panic.pc == panic.registers["MEPC"]
+    assert all(frame.function for frame in frames), "each is in a function of the image"
+    assert len(frames) >= 2, "the return address is known too"
 
 
 @needs_rv32
