@@ -6,6 +6,13 @@
 #   make agreement       the nightly comparison of simulator and C engine (SEED=, EXECUTIONS=)
 #   make peer            our exports against esp-ppq's; makes its environment (PEER_VENV=, PEER_ARGS=)
 #   make peer-page       write docs/peer-differences.md again, from the table of differences
+#   make fuzz            fuzzing of the board's side, counted (SEED=, FUZZ_EXECUTIONS=)
+#   make coverage        lines and branches of the firmware that the fuzzing corpus reaches (clang)
+#   make corpus          write the seeds of the fuzzing corpus again
+#   make wire-agreement  ESP-DL's integers through the wire, on both kinds of virtual boards
+#   make localise        one wrong bit in any node, found by the check (SEED=, TRIALS=)
+#   make cycles          a day of operation with faults, compressed (SEED=, CYCLES=)
+#   make digest-overhead what digests cost on the board's side (FILES=)
 #   make support         write docs/support.md again, from what golden data and random models show
 #   make firmware        the runner for a chip, with ESP-IDF: TARGET=esp32s3, FLASH=8MB, VARIANT=usb_cdc
 #   make firmware-host   the host builds of the firmware, with and without sanitizers (needs g++)
@@ -21,6 +28,9 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 WORKERS ?= auto
 SEED ?= 1
+FUZZ_EXECUTIONS ?= 10000000
+TRIALS ?= 300
+CYCLES ?= 10000
 EXECUTIONS ?= 200000
 
 BUILD := build
@@ -31,6 +41,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
+.PHONY: fuzz coverage corpus wire-agreement localise cycles digest-overhead
 .PHONY: help demo test check agreement peer peer-page support errata firmware firmware-host wheel venv format clean
 
 help:
@@ -86,6 +97,29 @@ peer: $(VENV)/.torch
 
 peer-page: $(VENV)/.dev
 	$(BIN)/python -m tests.peer.page
+
+# Long runs; the test suite has a slice of each (tests/endurance).
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.endurance.fuzz --seed $(SEED) --executions $(FUZZ_EXECUTIONS)
+
+coverage: $(VENV)/.dev
+	$(BIN)/python -m tests.endurance.fuzz --coverage
+
+corpus: $(VENV)/.dev
+	$(BIN)/python -m tests.endurance.corpus
+
+wire-agreement: $(VENV)/.dev
+	$(BIN)/python -m tests.endurance.wire_agreement
+
+localise: $(VENV)/.dev
+	$(BIN)/python -m tests.endurance.localise --seed $(SEED) --trials $(TRIALS)
+
+cycles: $(VENV)/.dev
+	$(BIN)/python -m tests.endurance.cycles --seed $(SEED) --cycles $(CYCLES)
+
+digest-overhead: $(VENV)/.dev
+	$(BIN)/python benchmarks/digest_overhead.py $(FILES)
 
 support: $(VENV)/.dev
 	$(BIN)/python -m tools.support_table
