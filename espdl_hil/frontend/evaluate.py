@@ -15,7 +15,8 @@ from espdl_hil.frontend.onnx_export import export_onnx
 from espdl_hil.ir.graph import Graph
 from espdl_hil.ir.types import Array
 
-_ERRORS_ONLY = 3
+_ERRORS_ONLY, _NOTHING = 3, 4
+_PROVIDER = "CPUExecutionProvider"
 
 
 class FloatModel:
@@ -41,16 +42,15 @@ class FloatModel:
         if not self._computed:
             self._session = None
             return
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
-        options.intra_op_num_threads = threads
         data = export_onnx(graph, self._computed).SerializeToString()
         try:
-            self._session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # its exception types share no base but Exception
-            raise ModelError(f"ONNX Runtime refuses the float model: {error}") from error
+            self._session = _session(data, threads, optimized=True)
+        except Exception:  # its exception types share no base but Exception
+            # Its fusions lose inner values that were asked for (Gemm and Transpose, for one).
+            try:
+                self._session = _session(data, threads, optimized=False)
+            except Exception as error:
+                raise ModelError(f"ONNX Runtime refuses the float model: {error}") from error
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Evaluate one sample: arrays of the graph's input shapes, float32."""
@@ -63,3 +63,13 @@ class FloatModel:
             }
             values.update(zip(self._computed, self._session.run(self._computed, feed), strict=True))
         return values
+
+
+def _session(data: bytes, threads: int, *, optimized: bool) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _NOTHING if optimized else _ERRORS_ONLY
+    options.intra_op_num_threads = threads
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    # Its own second try prints, and has no other provider to offer.
+    return onnxruntime.InferenceSession(data, options, providers=[_PROVIDER], enable_fallback=0)

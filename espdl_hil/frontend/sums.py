@@ -101,7 +101,7 @@ def parametric_relu(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     x, slopes = node.inputs
     shape = steps.shape(x)
     given = steps.shape(slopes)
-    channels = len(shape) > 1 and given == (shape[1], *(1,) * (len(shape) - 2))
+    channels = len(shape) == 4 and given == (shape[1], 1, 1)
     if slopes in scope.constants and (int(np.prod(given)) == 1 or channels):
         return (node,)
     if np.broadcast_shapes(shape, given) != shape:

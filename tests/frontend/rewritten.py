@@ -70,6 +70,9 @@ COMPUTED = {
     "a running sum": f"{_X9}) => (float y) <int64 a = {{1}}> {{ y = CumSum(x, a) }}",
     "a running sum from behind": "g (float[1,4,5] x) => (float y) <int64 a = {1}>"
     " { y = CumSum<exclusive = 1, reverse = 1>(x, a) }",
+    "a running sum of rows": "g (float[5,4] x) => (float y) <int64 a = {0}> { y = CumSum(x, a) }",
+    "slopes for each channel of a sequence": "g (float[1,6,9] x, float[6,1] a) => (float y)"
+    " { y = PRelu(x, a) }",
     "a mean of two": f"{_X9}, float[1,9] x2) => (float y) {{ y = Mean(x, x2) }}",
     "slopes for each place": "g (float[1,6,4,4] x, float[6,4,4] a) => (float y)"
     " { y = PRelu(x, a) }",

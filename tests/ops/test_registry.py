@@ -59,7 +59,7 @@ def test_a_missing_attribute_is_named(op_type: str) -> None:
         ("LSTM", {"hidden_size": 4, "input_forget": 1}),
         ("LpNormalization", {"p": 3}),
         ("Pad", {"mode": "wrap"}),
-        ("Resize", {"mode": "cubic"}),
+        ("Resize", {"mode": "area"}),
         ("ScatterND", {"reduction": "mean"}),
         ("DepthToSpace", {"blocksize": 2, "mode": "RCD"}),
         ("ReverseSequence", {"batch_axis": 2, "time_axis": 0}),
