@@ -739,8 +739,6 @@ JUDGEMENTS = (
             Entry(
                 "Transpose", "value shape", "(1, 6, 5, 5)", "(1, 5, 6, 5)", "output_of_two_readers"
             ),
-            Entry("ReduceL1", "input 0", "Transpose perm=(0, 3, 1, 2) (t)*", "MaxPool *", "r_l1"),
-            Entry("ReduceL1", "input 1 bytes", "[1]", "[3]", "r_l1"),
         ),
     ),
     Judgement(
@@ -837,6 +835,17 @@ JUDGEMENTS = (
         ),
     ),
     Judgement(
+        "RMSNormalization is one operator",
+        "Written as a product, a mean, a root and a quotient it is recognized; the peer only knows"
+        " the form with Pow, and computes the parts, one of them in floats.",
+        "dl_module_rms_normalization.hpp",
+        (
+            Entry("RMSNormalization", "operator", "RMSNormalization *", "Mul (Div (x, *", "rms"),
+            Entry("RMSNormalization", "results", "the chip's", "*", "rms", bits=(8,), steps=25),
+            Entry("RMSNormalization", "results", "the chip's", "*", "rms", bits=(16,), steps=1),
+        ),
+    ),
+    Judgement(
         "A graph output stays one",
         "The peer folds the Relu into the convolution although the convolution's own result is a"
         " graph output, and loses that output.",
@@ -928,7 +937,8 @@ JUDGEMENTS = (
         "The peer's expected values are not the chip's",
         "Test outputs come from the peer's own simulation: int16 products in float32, off by one;"
         " a graph input with a scale for each of its readers, of which the file holds the first;"
-        " linear Resize in doubles; slopes that the chip does not round. Ours are the simulator's.",
+        " linear Resize in doubles; of equal indices in a ScatterND with max the last one; slopes"
+        " that the chip does not round. Ours are the simulator's.",
         "dl_base_conv2d.cpp, dl_base_prelu.cpp, dl_base_resize.cpp; the exponents in the file",
         (
             Entry(
@@ -989,6 +999,7 @@ JUDGEMENTS = (
                 "Add", "expected values", "the chip's", "*", "inverted_residual same_input_twice"
             ),
             Entry("Relu", "expected values", "the chip's", "150 of 288 *", "residual", bits=(16,)),
+            Entry("ScatterND", "expected values", "the chip's", "1 of 30 *", "snd_max"),
             Entry("Slice", "expected values", "the chip's", "24 of 24 *", "slice_back"),
         ),
     ),
