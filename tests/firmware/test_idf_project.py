@@ -83,3 +83,12 @@ def test_the_espdl_engine_knows_every_operator_that_the_host_can_lower():
     listed = re.findall(r'^    "(\w+)",$', source, re.MULTILINE)
     assert listed == sorted(set(listed))
     assert set(OPERATORS) <= set(listed)
+
+
+def test_the_pinned_esp_dl_has_what_the_engine_calls_and_what_the_preflight_lists():
+    component = FIRMWARE / "components/hil_espdl_engine"
+    pin = re.search(r'esp-dl: ">=(\S+),<(\S+)"', (component / "idf_component.yml").read_text())
+    assert pin is not None
+    assert pin.groups() == ("3.3.6", "3.4.0")  # 3.3.6: Model::run by stages
+    source = (component / "hil_espdl_preflight.c").read_text()
+    assert f"ESP-DL {pin[1]} to 3.3.9" in source, "compare the list with the new range's registry"
