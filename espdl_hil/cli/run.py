@@ -141,6 +141,12 @@ def _document(
         "firmware_version": identity.firmware_version,
         "flashed": flashed,
         "latency_us": list(result.latency_us),
+        "latency_unit": identity.latency_unit.value,
+        "cycles": result.cycles,
+        "temperature_c": result.temperature_c,
+        "chip_revision": identity.chip_revision,
+        "reset_reason": identity.reset_reason,
+        "facts": dict(identity.facts),
         "link": {
             "bytes_up": link.bytes_up,
             "bytes_down": link.bytes_down,

@@ -245,6 +245,11 @@ class CheckRecord:
         )
 
     @property
+    def counts_instructions(self) -> bool:
+        """Its latencies are counts of an emulated CPU's instructions, and no times."""
+        return self.latency_unit == "instructions"
+
+    @property
     def board_label(self) -> str:
         """The board's name, labelled where it is virtual and the name does not say so."""
         unsaid = self.virtual and "virtual" not in self.board

@@ -50,6 +50,8 @@ def totals(report: Report) -> list[str]:
     ]
     if any(check.virtual for check in report.checks):
         lines.append("virtual: no chip took part; latency and memory are those of the host's CPU")
+    if any(check.counts_instructions for check in report.checks):
+        lines.append("instructions: counted by an emulated CPU, equal in every run; no chip's time")
     lines += [text for check in report.checks if (text := open_text(check))]
     return lines
 
@@ -85,6 +87,8 @@ def latency_text(check: CheckRecord) -> str:
     if not check.latency_us:
         return "–"
     microseconds = check.median_latency_us
+    if check.counts_instructions:
+        return f"{microseconds / 1000:.3f} M instructions"
     if microseconds >= 10_000:
         return f"{microseconds / 1000:.1f} ms"
     return f"{microseconds:.0f} µs" if microseconds >= 10 else f"{microseconds:.1f} µs"

@@ -22,7 +22,13 @@ from espdl_hil.results.records import (
     write_report,
 )
 from espdl_hil.results.render_html import render_html
-from espdl_hil.results.summary import COLUMNS, summary_rows, summary_table, totals
+from espdl_hil.results.summary import (
+    COLUMNS,
+    latency_text,
+    summary_rows,
+    summary_table,
+    totals,
+)
 from tests.support.results import check_record, difference
 
 BROKEN = BenchErrorRecord("digits", "desk", virtual=False, error="DeadlineError", message="silent")
@@ -183,3 +189,28 @@ def test_what_the_compiler_decides_is_told_in_the_totals_and_on_the_page():
     assert "1.0 in 2 of 7 input sets" in page
     assert "sums in &lt;float32&gt;" in page
     assert OPEN.source in page
+
+
+def test_instructions_are_never_shown_as_time():
+    counted = check_record(latency_unit="instructions", latency_us=(1234.5, 1234.5))
+    assert latency_text(counted) == "1.234 M instructions"
+    assert any("no chip's time" in line for line in totals(report(counted)))
+    page = render_html(report(counted))
+    assert "1.234 M instructions" in page
+    assert "µs" not in page.split("<th>latency</th>")[1].split("</tr>")[0]
+
+
+def test_spread_and_conditions_are_on_the_page():
+    record = check_record(
+        latency_us=tuple(range(100, 120)),
+        cycles=26_160,
+        temperature_c=41.5,
+        chip_revision="v1.3",
+        reset_reason="poweron",
+        facts={"cpu_mhz": "240", "xip": "psram"},
+    )
+    assert record.p95_latency_us == 118
+    assert 0.05 < record.latency_cv < 0.06
+    page = render_html(report(record))
+    for text in ("95 % within 118.0", "26160 cycles", "41.5 °C", "v1.3", "cpu_mhz 240"):
+        assert text in page

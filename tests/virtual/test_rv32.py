@@ -90,7 +90,7 @@ def test_two_checks_of_one_model_record_equal_counts_labelled_as_instructions(tm
 
         def __init__(self, talk: Conversation) -> None:
             self._talk = talk
-            self._identity = board_identity(talk.hello())
+            self.identity = board_identity(talk.hello())
 
         def run(self, request: RunRequest, deadline_s: float) -> RunResult:
             found = self._talk.run(request)
@@ -100,7 +100,7 @@ def test_two_checks_of_one_model_record_equal_counts_labelled_as_instructions(tm
                 captured=found.captured,
                 latency_us=found.latency_us,
                 memory=found.memory,
-                board=self._identity,
+                board=self.identity,
                 model_sha256=found.model_sha256,
                 link=LinkUsage(0, 0, model_uploaded=found.model_uploaded, retries=0),
             )
