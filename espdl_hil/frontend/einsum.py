@@ -22,10 +22,13 @@ from espdl_hil.ops.matmul import MatMul
 from espdl_hil.ops.mul import Mul
 from espdl_hil.ops.reduce_sum import ReduceSum
 
+_DOTS = "..."
+
 
 def einsum(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     """The nodes for one Einsum; see the file's head."""
-    equation = node.typed(scope.opset).text("equation").replace(" ", "")
+    ranks = [len(scope.shape(node, value)) for value in node.inputs]
+    equation = _spelled(node.typed(scope.opset).text("equation").replace(" ", ""), ranks)
     left, _, result = equation.partition("->")
     terms = left.split(",")
     letters = left.replace(",", "")
@@ -38,7 +41,7 @@ def einsum(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
         or any(len(set(term)) < len(term) for term in (*terms, result))
     ):
         raise ModelError(
-            f"Einsum {equation!r}: an ellipsis, a diagonal, or more than two operands",
+            f"Einsum {equation!r}: a diagonal, or more than two operands",
             node=node.name,
             hint="write it as Transpose, Reshape and MatMul",
         )
@@ -58,7 +61,13 @@ def einsum(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     rows = [c for c in a_term if c not in b_term]
     columns = [c for c in b_term if c not in a_term]
     size = dict(zip(a_term, steps.shape(a), strict=True))
-    size.update(zip(b_term, steps.shape(b), strict=True))
+    for letter, length_of in zip(b_term, steps.shape(b), strict=True):
+        if size.setdefault(letter, length_of) != length_of:
+            raise ModelError(
+                f"Einsum {equation!r}: {size[letter]} and {length_of} elements along {letter!r}",
+                node=node.name,
+                hint="expand the operands to the same lengths first",
+            )
 
     def length(letters: Sequence[str]) -> int:
         return int(np.prod([size[c] for c in letters], initial=1))
@@ -91,6 +100,25 @@ def einsum(node: OnnxNode, scope: Scope) -> Sequence[OnnxNode]:
     order = [*both, *rows, *columns]
     full = steps.reshape("axes", product, [size[c] for c in order])
     return steps.finish(steps.transpose("order", full, [order.index(c) for c in result]))
+
+
+def _spelled(equation: str, ranks: Sequence[int]) -> str:
+    """The equation with a letter for every axis that an ellipsis stands for."""
+    left, arrow, result = equation.partition("->")
+    spares = [letter for letter in "ZYXWVUTSRQPO" if letter not in equation]
+    terms = left.split(",")
+    counts = [
+        rank - len(term) + len(_DOTS) if _DOTS in term else 0
+        for term, rank in zip(terms, ranks, strict=False)
+    ]
+    # Ellipses are aligned at their ends.
+    letters = ["".join(spares[:count])[::-1] for count in counts]
+    longest = max(letters, key=len, default="")
+    left = ",".join(term.replace(_DOTS, found) for term, found in zip(terms, letters, strict=False))
+    if not arrow and longest:
+        single = sorted(c for c in set(left) - {","} if left.count(c) == 1 and c not in longest)
+        return f"{left}->{longest}{''.join(single)}"
+    return f"{left}{arrow}{result.replace(_DOTS, longest)}"
 
 
 def _summed(steps: Steps, value: str, term: str, needed: str, index: int) -> tuple[str, str]:

@@ -86,6 +86,10 @@ COMPUTED = {
     ' { y = Einsum<equation = "bti,kio->bkto">(x, w) }',
     "a sum by letters": "g (float[1,6,5] x, float[1,6] x2) => (float y)"
     ' { y = Einsum<equation = "bij,bi->b">(x, x2) }',
+    "axes that an ellipsis stands for": "g (float[1,5,4] x, float[4,3] w) => (float y)"
+    ' { y = Einsum<equation = "...i,ij->...j">(x, w) }',
+    "an ellipsis in both": "g (float[1,2,5,4] x, float[1,2,3,4] x2) => (float y)"
+    ' { y = Einsum<equation = "... i k, ... j k -> ... i j">(x, x2) }',
     "an outer product": "g (float[1,6] x, float[1,5] x2) => (float y)"
     ' { y = Einsum<equation = "bi,bj->bij">(x, x2) }',
     "linear, asymmetric": f"g (float[1,3,5,6] x) => (float y) {_SCALE}"
