@@ -94,7 +94,7 @@ def choose_member(data: bytes, wanted: str | None = None) -> Member:
     if wanted is not None and wanted.isdecimal() and int(wanted) < len(members):
         return members[int(wanted)]
     known = ", ".join(repr(member.name) for member in members) or "none"
-    raise ConfigError(f"no model {wanted!r} in the file", key="model", hint=f"models: {known}")
+    raise ConfigError(f"no member {wanted!r} in the file", hint=f"members: {known}")
 
 
 def plain_file(data: bytes, wanted: str | None = None, key: bytes | None = None) -> bytes:
