@@ -91,6 +91,6 @@ def test_a_file_for_another_target_is_refused_on_the_host_and_on_the_board(bench
     path.write_bytes(wrong.data)
     with pytest.raises(ConfigError, match=r"esp32p4.*esp32s3"):
         bench.checker.take(path, bench.digits().target)
-    with bench.open() as session, pytest.raises(EngineError, match="esp32p4.*esp32s3") as caught:
+    with bench.open() as session, pytest.raises(EngineError, match=r"esp32p4.*esp32s3") as caught:
         session.run(RunRequest(wrong.data), deadline_s=DEADLINE_S)
     assert "TARGET" in caught.value.status
