@@ -3,8 +3,8 @@
 ``python -m benchmarks.line_throughput [MODEL.espdl ...]`` prints a table in Markdown: the time of
 an upload, as a multiple of what the plain bytes alone need on the line (8N1: ten bits a byte), and
 the bytes on the wire for each byte of the model. The server is the firmware's in C; only the
-line has a time, and the flash where it is named. Without models it takes 3 MB of random bytes, which
-deflate does not shrink.
+line has a time, and the flash where it is named. Without models it takes 3 MB of random bytes,
+which deflate does not shrink.
 """
 
 from __future__ import annotations
