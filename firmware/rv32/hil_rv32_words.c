@@ -19,7 +19,7 @@ static char *end_word(char *text)
 
 bool hil_rv32_read_settings(hil_settings_t *settings)
 {
-    /* cppcheck-suppress subtractPointers; the linker's names of one page */
+    /* cppcheck-suppress comparePointers; the linker's names of one page */
     if (memchr(__words_begin, 0, (size_t)(__words_end - __words_begin)) == NULL) {
         return false;
     }
