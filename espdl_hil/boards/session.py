@@ -32,6 +32,7 @@ from espdl_hil.errors import (
     BoardError,
     BoardNotFoundError,
     ConfigError,
+    DeadlineError,
     DisconnectedError,
     EngineError,
     FlashError,
@@ -329,7 +330,16 @@ class BoardSession:
         if self._connection is not None:
             return self._connection
         before = self.identity
-        connection = self._connect(restart=self._in_doubt)
+        try:
+            connection = self._connect(restart=self._in_doubt)
+        except NoFirmwareError as error:
+            # It answered when the session was opened: flashing is not what is missing.
+            raise DeadlineError(
+                f"the runner answered before, and does not any more: {error.what}",
+                board=self.board.name,
+                port=error.port,
+                hint="power, the cable, or a firmware that hangs; press reset and open it anew",
+            ) from error
         if connection.identity.firmware_sha256 != before.firmware_sha256:
             raise BoardError(
                 "another firmware answers than before", board=self.board.name, hint="open it anew"

@@ -12,7 +12,7 @@ import pytest
 from espdl_hil.boards.connection import Caller
 from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.session import BoardSession, FlashPolicy, _Flashing
-from espdl_hil.errors import StreamLostError
+from espdl_hil.errors import DeadlineError, StreamLostError
 from espdl_hil.runs import RunRequest, RunResult
 from espdl_hil.targets import target_named
 from espdl_hil.transport.loopback import ManualClock
@@ -77,6 +77,17 @@ def test_a_model_that_rotted_in_the_store_is_sent_anew(session, line, jobs, capl
         again = _run(session, first)
     assert again.link.model_uploaded
     assert "is damaged; it is sent anew" in caplog.text
+
+
+def test_a_board_that_falls_silent_in_a_session_is_not_one_without_firmware(session, line, jobs):
+    _run(session, jobs[0])
+    line.suffer(Trouble(drop=0.9))
+    with pytest.raises(DeadlineError):
+        _run(session, jobs[0])
+    with pytest.raises(DeadlineError, match="answered before, and does not any more"):
+        _run(session, jobs[0])
+    line.suffer(Trouble())
+    _run(session, jobs[0])
 
 
 @pytest.mark.parametrize(
