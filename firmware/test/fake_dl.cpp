@@ -263,6 +263,7 @@ Model::Model(const char *address, fbs::model_location_type_t, int max_internal_s
         fake_log("E (%u) %s: ", 12u, "dl::Model");
         fake_log("Fail to load model");
         fake_log("\n");
+        wait_ms(fake_setting("HIL_FAKE_NODE_MS", 0));
         return;
     }
     fake->loaded = true;
