@@ -81,6 +81,7 @@ class SuiteModel:
         calibration: ``None`` for ``.espdl``, or for labelled random calibration.
         evaluation: ``None`` where only integers are compared.
         sequence: the input sets are steps of one stream, in order; else each is its own.
+        preflight: what the preflight refuses is not run; else it runs and is judged all the same.
         vectors: number of seeded random input sets.
         seed: of these.
         warmup: runs before measuring.
@@ -96,6 +97,7 @@ class SuiteModel:
     calibration: CalibrationData | None
     evaluation: EvaluationData | None
     sequence: bool
+    preflight: bool
     vectors: int
     seed: int
     warmup: int
@@ -165,6 +167,7 @@ def _model(name: str, section: Section, seed: int) -> SuiteModel:
         calibration=_calibration(section) if "calibration" in section else None,
         evaluation=_evaluation(section.section("evaluation")) if "evaluation" in section else None,
         sequence=section.flag("sequence", False),
+        preflight=section.flag("preflight", True),
         vectors=section.integer("vectors", 2, low=0),
         seed=section.integer("seed", seed, low=0),
         warmup=section.integer("warmup", 0, low=0),

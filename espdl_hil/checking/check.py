@@ -68,9 +68,19 @@ class Checker:
         sequence: bool = False,
         member: str | None = None,
         key: bytes | None = None,
+        preflight: bool = True,
     ) -> PreparedModel:
         """An ``.espdl`` file as it is; see ``prepare.take`` for arguments and errors."""
-        return take(path, target, inputs, vectors, sequence=sequence, member=member, key=key)
+        return take(
+            path,
+            target,
+            inputs,
+            vectors,
+            sequence=sequence,
+            member=member,
+            key=key,
+            preflight=preflight,
+        )
 
     def check(self, prepared: PreparedModel, board: Board, session: BoardSession) -> CheckRecord:
         """Run every input set and judge it; the first difference is fetched element by element.
@@ -81,9 +91,10 @@ class Checker:
                 sent then. Or the simulator refuses the model or an input.
         """
         start = self._clock()
-        refuse_errors(
-            board_findings(prepared.model, len(prepared.data), session.identity, board.engine)
-        )
+        if prepared.preflight:
+            refuse_errors(
+                board_findings(prepared.model, len(prepared.data), session.identity, board.engine)
+            )
         walk = _Walk(prepared, session, Follower(prepared.model, prepared.simulator))
         for vector in prepared.vectors:
             walk.visit(vector)

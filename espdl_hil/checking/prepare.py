@@ -66,6 +66,7 @@ class PreparedModel:
         vectors: input sets besides the evaluation samples.
         seed: of the random ones.
         sequence: ``vectors`` are steps of one stream, and so are the evaluation samples.
+        preflight: a board that cannot run it, by what it says of itself, is sent nothing.
         evaluation: ``None`` without evaluation data.
         budgets: promises.
         warmup: runs before measuring.
@@ -82,6 +83,7 @@ class PreparedModel:
     vectors: tuple[Vector, ...]
     seed: int = 0
     sequence: bool = False
+    preflight: bool = True
     evaluation: Evaluation | None = None
     budgets: Budgets = field(default_factory=Budgets)
     warmup: int = 0
@@ -108,7 +110,8 @@ def prepare(entry: SuiteModel, target: Target, cache: ModelCache) -> PreparedMod
         data = container.plain_file(source)
     model = pipeline.load_model(data)
     pipeline.resolve_target(model, target)
-    cleared(model, target)
+    if entry.preflight:
+        cleared(model, target)
     evaluation = None
     if entry.evaluation is not None:
         arrays = read_arrays(entry.evaluation.data)
@@ -126,6 +129,7 @@ def prepare(entry: SuiteModel, target: Target, cache: ModelCache) -> PreparedMod
         vectors=own_vectors(model) + random_vectors(model, entry.vectors, entry.seed),
         seed=entry.seed,
         sequence=entry.sequence,
+        preflight=entry.preflight,
         evaluation=evaluation,
         budgets=entry.budgets,
         warmup=entry.warmup,
@@ -143,11 +147,13 @@ def take(
     sequence: bool = False,
     member: str | None = None,
     key: bytes | None = None,
+    preflight: bool = True,
 ) -> PreparedModel:
     """An ``.espdl`` file as it is, with the given, its own and ``vectors`` random inputs.
 
     With ``sequence``, these are the steps of one stream, in that order. ``member`` chooses a model
-    of a pack, ``key`` decrypts: what travels to a board is one plain model.
+    of a pack, ``key`` decrypts: what travels to a board is one plain model. Without ``preflight``,
+    a file runs although it computes what its author cannot have meant.
 
     Raises:
         ConfigError: the file is for another target, or has no such member.
@@ -157,7 +163,8 @@ def take(
     data = container.plain_file(path.read_bytes(), member, key)
     model = pipeline.load_model(data)
     pipeline.resolve_target(model, target)
-    cleared(model, target)
+    if preflight:
+        cleared(model, target)
     given = () if inputs is None else (Vector("given", inputs),)
     return PreparedModel(
         name=path.stem,
@@ -170,6 +177,7 @@ def take(
         vectors=given + own_vectors(model) + random_vectors(model, vectors, seed),
         seed=seed,
         sequence=sequence,
+        preflight=preflight,
     )
 
 

@@ -63,8 +63,9 @@ def hil_check(
 
     ``hil_check(path, inputs=None, vectors=2, sequence=False)`` compares ``inputs`` (integers by
     name, stored layout) where given, the file's own test inputs, and ``vectors`` seeded random
-    input sets; with ``sequence``, these are the steps of one stream, in that order. It returns the
-    record, whose latency and memory a test may judge further.
+    input sets; with ``sequence``, these are the steps of one stream, in that order; without
+    ``preflight``, a file runs whatever the preflight says of it. It returns the record, whose
+    latency and memory a test may judge further.
     """
     from espdl_hil.checking import finding
 
@@ -78,6 +79,7 @@ def hil_check(
         sequence: bool = False,
         member: str | None = None,
         key: bytes | None = None,
+        preflight: bool = True,
     ) -> CheckRecord:
         prepared = checker.take(
             Path(path),
@@ -87,6 +89,7 @@ def hil_check(
             sequence=sequence,
             member=member,
             key=key,
+            preflight=preflight,
         )
         record = checker.check(prepared, hil_board, hil_session)
         add_check(request.node, record)

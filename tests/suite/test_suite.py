@@ -34,6 +34,7 @@ models:
     model: ready.espdl
     targets: c
     sequence: true
+    preflight: false
 """
 
 
@@ -58,6 +59,7 @@ def test_a_full_file_is_understood(folder):
     assert digits.calibration is not None
     assert (digits.calibration.data.name, digits.calibration.observer) == ("calib.npz", "kl")
     assert (digits.sequence, ready.sequence) == (False, True)
+    assert (digits.preflight, ready.preflight) == (True, False)
     assert digits.evaluation is not None
     assert digits.evaluation.metric is Metric.TOP1
     assert (digits.evaluation.low, digits.evaluation.high) == (0.9, None)
