@@ -78,8 +78,9 @@ demo: $(VENV)/.quantize
 	    examples/demo.hil.yaml --board virtual \
 	    --hil-report $(DEMO) --junitxml $(DEMO)/junit.xml
 
+# One thread each: there are as many processes as cores already.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
