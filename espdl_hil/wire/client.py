@@ -21,6 +21,7 @@ from espdl_hil.errors import (
     EngineError,
     RemoteProtocolError,
 )
+from espdl_hil.runs import LinkUsage
 from espdl_hil.wire.codec import ERROR_TYPE, answer_kind, decode, encode
 from espdl_hil.wire.framing import Frame, FrameDecoder, Noise, encode_frame
 from espdl_hil.wire.messages import (
@@ -110,6 +111,15 @@ class Counters:
     bytes_up: int = 0
     bytes_down: int = 0
     retries: int = 0
+
+    def usage_since(self, before: Counters, *, model_uploaded: bool) -> LinkUsage:
+        """Return the line usage of one request, whose counters at its begin were ``before``."""
+        return LinkUsage(
+            bytes_up=self.bytes_up - before.bytes_up,
+            bytes_down=self.bytes_down - before.bytes_down,
+            model_uploaded=model_uploaded,
+            retries=self.retries - before.retries,
+        )
 
 
 @dataclass(slots=True)
@@ -238,14 +248,21 @@ class Client:
             RemoteProtocolError: an answer of the wrong type, or a malformed one.
         """
         self.counters.bytes_down += len(data)
+        failure: BoardError | None = None
         for found in self._decoder.feed(data):
             if isinstance(found, Noise):
                 self._events.append(found)
             elif found.seq == 0:
                 self._take_unasked(found, now)
-            elif found.seq in self._by_seq:
-                self._take_answer(found, now)
+            elif found.seq in self._by_seq and failure is None:
+                try:
+                    self._take_answer(found, now)
+                except BoardError as error:
+                    # Only after what came behind it: there the board says why.
+                    failure = error
             # Anything else answers a request that is already answered, or an earlier process.
+        if failure is not None:
+            raise failure
 
     def take_events(self) -> list[Event]:
         """Return log lines, signs of life and noise since the last call, in order."""

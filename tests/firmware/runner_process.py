@@ -70,8 +70,10 @@ class RunnerProcess:
             self.client.line_lost()
             self.events += self.client.take_events()
             raise DisconnectedError("the runner is gone")
-        self.client.receive(data, time.monotonic())
-        self.events += self.client.take_events()
+        try:
+            self.client.receive(data, time.monotonic())
+        finally:
+            self.events += self.client.take_events()
 
     @property
     def noise(self) -> str:

@@ -136,8 +136,9 @@ def test_a_board_without_psram_runs_from_internal_memory(program, flash):
             assert outputs_are(case, chip.talk.run(request_of(case, engine=engine)).outputs)
 
 
-def test_what_esp_dl_logs_arrives_as_one_line_while_it_still_works(program, flash):
-    with board(program, flash, fail="Model::load", node_ms="400") as chip:
+@pytest.mark.parametrize("node_ms", ["0", "400"])
+def test_what_esp_dl_logs_is_one_line_and_there_when_its_error_is(program, flash, node_ms):
+    with board(program, flash, fail="Model::load", node_ms=node_ms) as chip:
         chip.talk.hello()
         with pytest.raises(EngineError):
             chip.talk.run(request_of(conv(), engine=Engine.ESPDL))

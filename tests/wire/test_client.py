@@ -207,6 +207,20 @@ def test_a_refusal_names_status_and_node():
     assert (caught.value.status, caught.value.node) == ("HIL_ERR_UNSUPPORTED", "/conv/Conv")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [m.Refusal(m.Status.FORMAT, 5, 0, "", "does not load"), m.InputTaken()],
+    ids=["refusal", "wrong answer"],
+)
+def test_what_the_board_says_right_behind_its_error_is_heard(answer):
+    behind = encode_frame(encode(m.Log(1, "dl::Model: why"), 0)) + b"text of the chip\n\0"
+    board = ScriptedBoard(lambda _: answer)
+    link, _ = link_to(lambda data: board(data) + behind)
+    with pytest.raises((EngineError, RemoteProtocolError)):
+        link.perform(Ask(m.Load(bytes(32), 1)), SLOW)
+    assert link.take_log() == ("error: dl::Model: why", "text of the chip")
+
+
 def test_a_refused_version_is_a_protocol_error_and_says_flash():
     link, _ = link_to(ScriptedBoard(lambda _: m.Refusal(m.Status.VERSION, 1, 0, "", "speaks 2")))
     with pytest.raises(RemoteProtocolError, match="flash"):

@@ -34,6 +34,8 @@ void hil_worker_call(hil_worker_t *worker, void (*job)(void *argument), void *ar
     while (xSemaphoreTake(worker->done, pdMS_TO_TICKS(HIL_WORKER_WAIT_MS)) != pdTRUE) {
         worker->meanwhile(worker->user);
     }
+    /* Once more: what the job logged last goes out before its answer. */
+    worker->meanwhile(worker->user);
 }
 
 uint32_t hil_worker_stack_used(const hil_worker_t *worker)

@@ -22,7 +22,7 @@
 typedef struct {
     void (*job)(void *argument);
     void *argument;
-    /* Called by the waiting task, every HIL_WORKER_WAIT_MS. */
+    /* Called by the waiting task, every HIL_WORKER_WAIT_MS and at the end. */
     void (*meanwhile)(void *user);
     void *user;
     TaskHandle_t task;
