@@ -199,6 +199,31 @@ def test_log_text_alone_keeps_nobody_alive():
 # --- What the board may say -----------------------------------------------------------------------
 
 
+@given(cuts=st.lists(st.integers(1, 60), max_size=8))
+def test_what_a_chip_prints_between_frames_is_log_text_and_harms_no_answer(cuts):
+    def board(data: bytes) -> bytes:
+        log = encode_frame(encode(m.Log(3, "in a frame"), 0))
+        answers = ScriptedBoard(memory)(data)
+        return b"conv: 3 ms\r\ntensor [1, 8" + log + b"done\n" + answers + b"8 KB free\n"
+
+    came = b""
+
+    def cut(data: bytes) -> bytes:
+        """Give what the board said in pieces, each when the host waits."""
+        nonlocal came, cuts
+        came += board(data) if data else b""
+        size = cuts.pop() if cuts else len(came)
+        piece, came = came[:size], came[size:]
+        return piece
+
+    link, _ = link_to(cut)
+    assert link.perform(Ask(m.Memory()), PATIENT) == m.MemoryReport(())
+    link.client.receive(came, 0.0)
+    link.drain()
+    said = ("conv: 3 ms", "tensor [1, 8", "info: in a frame", "done", "8 KB free")
+    assert link.take_log() == said
+
+
 def test_a_refusal_names_status_and_node():
     refusal = m.Refusal(m.Status.UNSUPPORTED, 5, 0, "/conv/Conv", "conv: dilations")
     link, _ = link_to(ScriptedBoard(lambda _: refusal))
