@@ -60,6 +60,10 @@ class BoardIdentity:
     latency_unit: LatencyUnit = LatencyUnit.MICROSECONDS
     facts: Mapping[str, str] = field(default_factory=dict)
 
+    def version_of(self, engine: Engine) -> str:
+        """The version of an engine that is built in."""
+        return self.engine_versions[self.engines.index(engine)]
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryRegion:
@@ -91,8 +95,9 @@ class RunRequest:
         keep_state: go on where the run before left off: the next step of a stream. Such a run has
             no warm-up and one repetition, and the run before must have been of the same model on
             the same engine.
-        silence_s: how long the board may be without a sign of life while it runs; more than the
-            usual half minute where a single node takes long on a board that has one thread.
+        silence_s: how long the board may be without a sign of life while it runs, half a minute at
+            the least; ``None`` takes what the model's largest node may need on a board that has one
+            thread, as far as the file can be read.
     """
 
     model: bytes
@@ -104,7 +109,7 @@ class RunRequest:
     cores: int = 1
     digests: bool = True
     keep_state: bool = False
-    silence_s: float = 0.0
+    silence_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,7 @@ class RunResult:
         latency_us: one figure per measured run.
         memory: by region after the run.
         board: who ran it.
+        engine: which of the board's engines computed.
         model_sha256: hash of the model bytes that the board executed, hexadecimal.
         link: line usage of this request.
         log: text lines that the board logged meanwhile.
@@ -166,6 +172,7 @@ class RunResult:
     latency_us: tuple[float, ...]
     memory: tuple[MemoryRegion, ...]
     board: BoardIdentity
+    engine: Engine
     model_sha256: str
     link: LinkUsage
     log: tuple[str, ...] = ()

@@ -43,8 +43,7 @@ def board_findings(
         )
     found = [*_memory(model, size_bytes, identity)]
     if chosen is Engine.ESPDL:
-        version = identity.engine_versions[identity.engines.index(chosen)]
-        found += _operators(model, version)
+        found += _operators(model, identity.version_of(chosen))
     return tuple(found)
 
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from espdl_hil.boards.backtrace import Symbols, symbols_of
 from espdl_hil.boards.connection import Caller, Connection, NoFirmwareError, connect
-from espdl_hil.boards.firmware import FirmwareBundle, elf_of, read_bundle
-from espdl_hil.boards.flashing import FlashProgress
+from espdl_hil.boards.firmware import FirmwareBundle, elf_of
+from espdl_hil.boards.flash_plan import FlashPlan, FlashPolicy, Progress
 from espdl_hil.boards.flashing import flash as flash_with_esptool
 from espdl_hil.boards.hearing import Hear
 from espdl_hil.boards.inventory import Board
@@ -26,8 +24,8 @@ from espdl_hil.boards.line import Line, line_of
 from espdl_hil.boards.locks import BoardLock
 from espdl_hil.boards.naming import located, wrong_target_error
 from espdl_hil.boards.panics import Restart, read_restart
+from espdl_hil.boards.patience import silence_of_file_s
 from espdl_hil.boards.restarts import RestartWatch, node_in_words, noted_node, restart_error
-from espdl_hil.boards.virtual_process import build_virtual_firmware
 from espdl_hil.errors import (
     BoardError,
     BoardNotFoundError,
@@ -40,24 +38,12 @@ from espdl_hil.errors import (
     StreamLostError,
     TransportError,
 )
-from espdl_hil.runs import BoardIdentity, LinkUsage, RunRequest, RunResult
+from espdl_hil.runs import BoardIdentity, RunRequest, RunResult
 from espdl_hil.wire import Counters
 
 _LOG = logging.getLogger(__name__)
 _WRONG_TARGET = "HIL_ERR_TARGET"
 _TRIES = 2  # of one run: a board that dies twice on the same model dies of it
-
-
-class FlashPolicy(Enum):
-    """When to write firmware."""
-
-    IF_NEEDED = "if needed"
-    """When nobody answers the hello, or another firmware than the bundle's does."""
-    ALWAYS = "always"
-    NEVER = "never"
-
-
-Progress = Callable[[FlashProgress], None]
 
 
 def open_session(
@@ -100,39 +86,10 @@ def open_session(
     caller = Caller(board, rng, Counters(), deadline_s, hear=hear)
     session = BoardSession(caller, line_of(board) if line is None else line)
     try:
-        session.open(_Flashing(firmware, flash, progress), wait_s, elf)
+        session.open(FlashPlan(firmware, flash, progress), wait_s, elf)
     except BoardError as error:
         raise located(error, board.name, "") from error.__cause__
     return session
-
-
-@dataclass(frozen=True, slots=True)
-class _Flashing:
-    """What may be written, when, and who watches."""
-
-    firmware: FirmwareBundle | Path | None
-    policy: FlashPolicy
-    progress: Progress | None
-
-    def bundle_for(self, board: Board) -> FirmwareBundle | None:
-        """Return the firmware that the board shall run; ``None`` where nobody named one."""
-        bundle = self.firmware
-        if bundle is None:
-            bundle = board.flash.firmware
-        if bundle is None and board.virtual:
-            bundle = build_virtual_firmware(board)
-        if isinstance(bundle, Path):
-            bundle = read_bundle(bundle)
-        if bundle is not None and (bundle.target, bundle.virtual) != (
-            board.target.name,
-            board.virtual,
-        ):
-            kind = "virtual" if bundle.virtual else "physical"
-            raise ConfigError(
-                f"the firmware is for a {kind} {bundle.target}, board {board.name!r} is not",
-                file=bundle.source,
-            )
-        return bundle
 
 
 class BoardSession:
@@ -159,7 +116,7 @@ class BoardSession:
         self._elf: tuple[Path, bytes] | None = None
         self._stack = ExitStack()
 
-    def open(self, flashing: _Flashing, wait_s: float, elf: Path | None = None) -> None:
+    def open(self, plan: FlashPlan, wait_s: float, elf: Path | None = None) -> None:
         """Lock, start, reach and if need be flash the board; see ``open_session``."""
         with ExitStack() as stack:
             lock = BoardLock(self._line.identity, board=self.board.name)
@@ -168,7 +125,7 @@ class BoardSession:
             stack.callback(self._line.close)
             stack.callback(self._disconnect)
             self._line.open()
-            self._reach(flashing)
+            self._reach(plan)
             if elf is not None:
                 self._elf = (elf, _read_elf(elf, self.identity.firmware_sha256))
             self._stack = stack.pop_all()
@@ -216,22 +173,22 @@ class BoardSession:
             BoardError: any other fault of the bench.
         """
         until = None if deadline_s is None else self._caller.now() + deadline_s
-        usage = _Usage(self.counters)
-        request = self._with_engine(request)
+        before, uploaded = replace(self.counters), False
+        request = self._completed(request)
         story: list[str] = []
         for attempt in range(_TRIES):
             connection = self._connected() if attempt == 0 else self._regained()
             connection.link.until = until
-            before = connection.link.take_log()
+            earlier = connection.link.take_log()
             # What was said before the first try is not about this run; what the board says about
             # its last boot before the second one is.
-            story += before if attempt else ()
+            story += earlier if attempt else ()
             connection.link.alive_node = None
             try:
                 with connection.link.watched(RestartWatch().feed):
                     found = connection.conversation.run(request)
             except BoardError as error:
-                usage.uploaded |= connection.conversation.model_uploaded
+                uploaded |= connection.conversation.model_uploaded
                 connection.link.drain()
                 said = connection.link.take_log()
                 story += said
@@ -247,20 +204,9 @@ class BoardSession:
                 _LOG.warning("board %r: %s", self.board.name, story[-1])
                 self.recoveries += 1
             else:
-                usage.uploaded |= found.model_uploaded
-                return RunResult(
-                    outputs=found.outputs,
-                    nodes=found.nodes,
-                    captured=found.captured,
-                    latency_us=found.latency_us,
-                    memory=found.memory,
-                    board=self.identity,
-                    model_sha256=found.model_sha256,
-                    link=usage.since(self.counters),
-                    log=(*story, *connection.link.take_log()),
-                    cycles=found.cycles,
-                    temperature_c=found.temperature_c,
-                )
+                uploaded |= found.model_uploaded
+                usage = self.counters.usage_since(before, model_uploaded=uploaded)
+                return found.result(self.identity, usage, (*story, *connection.link.take_log()))
         raise AssertionError("unreachable: the last try returns or raises")
 
     def erase_models(self) -> None:
@@ -269,12 +215,10 @@ class BoardSession:
 
     # --- Reaching the board -------------------------------------------------------------------
 
-    def _reach(self, flashing: _Flashing) -> None:
-        bundle = None
-        if flashing.policy is not FlashPolicy.NEVER:
-            bundle = self._bundle = flashing.bundle_for(self.board)
+    def _reach(self, plan: FlashPlan) -> None:
+        bundle = self._bundle = plan.bundle_for(self.board)
         absent: BoardError | None = None
-        if flashing.policy is not FlashPolicy.ALWAYS:
+        if plan.policy is not FlashPolicy.ALWAYS:
             try:
                 self._connect()
             except (NoFirmwareError, RemoteProtocolError) as error:
@@ -290,7 +234,7 @@ class BoardSession:
                 board=self.board.name,
                 hint="give a bundle: --firmware, or `firmware:` under `flash:` in boards.yaml",
             )
-        self._flash(bundle, flashing.progress)
+        self._flash(bundle, plan.progress)
 
     def _flash(self, bundle: FirmwareBundle, progress: Progress | None) -> None:
         self._disconnect()
@@ -385,10 +329,12 @@ class BoardSession:
 
     # --- When a run fails ---------------------------------------------------------------------
 
-    def _with_engine(self, request: RunRequest) -> RunRequest:
-        if request.engine is None and self.board.engine is not None:
-            return replace(request, engine=self.board.engine)
-        return request
+    def _completed(self, request: RunRequest) -> RunRequest:
+        """Return the request with what it leaves to the inventory and to the model's size."""
+        silence_s = request.silence_s
+        if silence_s is None:
+            silence_s = silence_of_file_s(request.model)
+        return replace(request, engine=request.engine or self.board.engine, silence_s=silence_s)
 
     def _leave_if_doubtful(self, error: BoardError, restart: Restart | None) -> None:
         """Close a connection whose other end may be dead, busy or confused."""
@@ -423,30 +369,6 @@ class BoardSession:
         except ConfigError as error:
             _LOG.warning("board %r: panics are not decoded: %s", self.board.name, error)
             return None
-
-
-@dataclass(slots=True)
-class _Usage:
-    """The line usage of one request, from the counters of the session."""
-
-    bytes_up: int
-    bytes_down: int
-    retries: int
-    uploaded: bool = False
-
-    def __init__(self, counters: Counters) -> None:
-        self.bytes_up = counters.bytes_up
-        self.bytes_down = counters.bytes_down
-        self.retries = counters.retries
-        self.uploaded = False
-
-    def since(self, counters: Counters) -> LinkUsage:
-        return LinkUsage(
-            bytes_up=counters.bytes_up - self.bytes_up,
-            bytes_down=counters.bytes_down - self.bytes_down,
-            model_uploaded=self.uploaded,
-            retries=counters.retries - self.retries,
-        )
 
 
 def _read_elf(path: Path, firmware_sha256: str) -> bytes:

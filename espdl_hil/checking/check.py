@@ -12,10 +12,10 @@ from pathlib import Path
 
 from espdl_hil.analysis import board_findings, refuse_errors
 from espdl_hil.boards.inventory import Board
+from espdl_hil.boards.patience import longest_silence_s
 from espdl_hil.boards.session import BoardSession
 from espdl_hil.checking.cache import ModelCache
 from espdl_hil.checking.following import Follower
-from espdl_hil.checking.patience import longest_silence_s
 from espdl_hil.checking.prepare import PreparedModel, prepare, take
 from espdl_hil.checking.vectors import Vector
 from espdl_hil.errors import BoardError, StreamLostError
@@ -169,7 +169,7 @@ class _Walk:
     def _rules(self, run: RunResult) -> Mapping[str, Rule]:
         """What may differ on the engine that answered."""
         if self.rules is None:
-            self.rules = self.prepared.simulator.rules(run.board.engines[0])
+            self.rules = self.prepared.simulator.rules(run.engine)
         return self.rules
 
     def _detailed(self, verdict: Verdict, vector: Vector) -> Verdict:
@@ -265,7 +265,7 @@ def _record(walk: _Walk, board: Board, seconds: float) -> CheckRecord:
         virtual=identity.virtual,
         bits=prepared.bits,
         calibration=prepared.model.metadata.get("calibration", ""),
-        engine=f"{identity.engines[0].value} {identity.engine_versions[0]}",
+        engine=f"{run.engine.value} {identity.version_of(run.engine)}",
         vectors=walk.vectors,
         vectors_equal=walk.equal,
         nodes=walk.nodes,

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from espdl_hil.boards.firmware import read_bundle
 from espdl_hil.boards.firmware_cache import cache_folder, keep_bundle, kept_bundle
+from espdl_hil.boards.flash_plan import FlashPolicy
 from espdl_hil.boards.inventory import Board
-from espdl_hil.boards.session import FlashPolicy, open_session
+from espdl_hil.boards.session import open_session
 from espdl_hil.cli._bench import add_inventory_option, ending_cleanly, inventory_of, progress_for
 
 HELP = "write the runner to a board, where it does not have it yet"

@@ -24,9 +24,11 @@ from espdl_hil.runs import (
     BoardIdentity,
     Engine,
     LatencyUnit,
+    LinkUsage,
     MemoryRegion,
     NodeOutput,
     RunRequest,
+    RunResult,
 )
 from espdl_hil.wire import messages as m
 from espdl_hil.wire.client import QUICK, SLOW, STORING, Pace
@@ -56,16 +58,34 @@ class Findings:
     captured: Mapping[str, Array]
     latency_us: tuple[float, ...]
     memory: tuple[MemoryRegion, ...]
+    engine: Engine
     model_sha256: str
     model_uploaded: bool
     cycles: int | None
     temperature_c: float | None
 
+    def result(self, board: BoardIdentity, link: LinkUsage, log: tuple[str, ...] = ()) -> RunResult:
+        """Return the findings with who ran it, what crossed the line and what was logged."""
+        return RunResult(
+            outputs=self.outputs,
+            nodes=self.nodes,
+            captured=self.captured,
+            latency_us=self.latency_us,
+            memory=self.memory,
+            board=board,
+            engine=self.engine,
+            model_sha256=self.model_sha256,
+            link=link,
+            log=log,
+            cycles=self.cycles,
+            temperature_c=self.temperature_c,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _LoadedModel:
     sha256: bytes
-    engine: int
+    engine: Engine
     inputs: tuple[m.TensorDescription, ...]
     outputs: tuple[m.TensorDescription, ...]
 
@@ -137,7 +157,7 @@ class Conversation:
     def _run_through(self, request: RunRequest) -> Findings:
         stream, self._stream = self._stream, None  # until this run ends well
         sha256 = hashlib.sha256(request.model).digest()
-        engine = ENGINE_IDS[request.engine or self._engine]
+        engine = request.engine or self._engine
         captures = tuple(dict.fromkeys(request.capture))
         loaded = self._loaded
         if loaded is not None and (loaded.sha256, loaded.engine) != (sha256, engine):
@@ -174,6 +194,7 @@ class Conversation:
             captured=captured,
             latency_us=latencies,
             memory=regions,
+            engine=engine,
             model_sha256=sha256.hex(),
             model_uploaded=self.model_uploaded,
             cycles=done.cycles or None,
@@ -232,19 +253,20 @@ class Conversation:
         self._perform(Upload(coded, start=state.next_offset, chunk=self._chunk), STORING)
         return state.next_offset > 0
 
-    def _load(self, model: bytes, sha256: bytes, engine: int) -> _LoadedModel:
+    def _load(self, model: bytes, sha256: bytes, engine: Engine) -> _LoadedModel:
         self._loaded = None
         self._captures = ()
+        load = m.Load(sha256, ENGINE_IDS[engine])
         sent = self.provide(model)
         try:
-            loaded = self._ask(m.Load(sha256, engine), m.Loaded, SLOW)
+            loaded = self._ask(load, m.Loaded, SLOW)
         except EngineError as error:
             if sent or error.status != _ROTTEN:
                 raise
             # What the board stored some time ago has changed since; it dropped the model.
             _LOG.warning("the board's copy of model %s is damaged; it is sent anew", sha256.hex())
             self.provide(model)
-            loaded = self._ask(m.Load(sha256, engine), m.Loaded, SLOW)
+            loaded = self._ask(load, m.Loaded, SLOW)
         outputs = self._ask(m.Outputs(), m.OutputList).outputs
         self._loaded = _LoadedModel(sha256, engine, loaded.inputs, outputs)
         return self._loaded
@@ -287,7 +309,7 @@ class Conversation:
         if request.keep_state:
             flags |= m.RunFlags.KEEP_STATE
         asked = m.Run(run_id, request.warmup, request.repeat, request.cores, flags)
-        pace = replace(SLOW, silence_s=max(SLOW.silence_s, request.silence_s))
+        pace = replace(SLOW, silence_s=max(SLOW.silence_s, request.silence_s or 0.0))
         done = self._ask(asked, m.RunDone, pace)
         if done.model_sha256 != sha256:
             self._loaded = None

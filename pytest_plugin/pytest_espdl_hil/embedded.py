@@ -86,7 +86,8 @@ class ModelsOnDut:
             ConfigError: ``hil_firmware`` is for another chip, or no bundle.
         """
         from espdl_hil.boards.borrowed import BorrowedLine, Lender, unknown_board
-        from espdl_hil.boards.session import FlashPolicy, open_session
+        from espdl_hil.boards.flash_plan import FlashPolicy
+        from espdl_hil.boards.session import open_session
 
         serial = self.dut.serial
         with self._resting(serial):

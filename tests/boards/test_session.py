@@ -18,8 +18,9 @@ import pytest
 
 from espdl_hil.boards.capturing import run_capturing_all
 from espdl_hil.boards.firmware import FirmwareBundle, read_bundle
+from espdl_hil.boards.flash_plan import FlashPolicy
 from espdl_hil.boards.inventory import Board
-from espdl_hil.boards.session import BoardSession, FlashPolicy, open_session
+from espdl_hil.boards.session import BoardSession, open_session
 from espdl_hil.errors import (
     BoardBusyError,
     BoardError,
@@ -255,7 +256,8 @@ HOLD = """
 import signal, sys
 from pathlib import Path
 from espdl_hil.boards.inventory import Board
-from espdl_hil.boards.session import FlashPolicy, open_session
+from espdl_hil.boards.flash_plan import FlashPolicy
+from espdl_hil.boards.session import open_session
 from espdl_hil.targets import target_named
 def interrupt(*_):
     raise KeyboardInterrupt

@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from espdl_hil.boards.connection import Caller
+from espdl_hil.boards.flash_plan import FlashPlan, FlashPolicy
 from espdl_hil.boards.inventory import Board
-from espdl_hil.boards.session import BoardSession, FlashPolicy, _Flashing
+from espdl_hil.boards.session import BoardSession
 from espdl_hil.errors import BoardError, EngineError, EspdlHilError
 from espdl_hil.espdl import write
 from espdl_hil.ir.types import Array
@@ -280,7 +281,7 @@ class Bench:
             rng = random.Random(self.rng.getrandbits(64))
             caller = Caller(self._entry, rng, Counters(), HELLO_S, now=self.clock)
             session = BoardSession(caller, self.line)
-            session.open(_Flashing(None, FlashPolicy.NEVER, None), 0.0)
+            session.open(FlashPlan(policy=FlashPolicy.NEVER), 0.0)
             self._session = session
         return self._session
 

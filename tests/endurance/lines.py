@@ -8,9 +8,10 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+from espdl_hil.boards.flash_plan import FlashPolicy
 from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.line import Line
-from espdl_hil.boards.session import BoardSession, FlashPolicy, open_session
+from espdl_hil.boards.session import BoardSession, open_session
 from espdl_hil.targets import target_named
 from espdl_hil.transport import ProcessTransport, Transport
 from tests.support.reference_engine import build

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from espdl_hil.boards.connection import Caller
+from espdl_hil.boards.flash_plan import FlashPlan, FlashPolicy
 from espdl_hil.boards.inventory import Board
-from espdl_hil.boards.session import BoardSession, FlashPolicy, _Flashing
+from espdl_hil.boards.session import BoardSession
 from espdl_hil.errors import DeadlineError, StreamLostError
 from espdl_hil.runs import RunRequest, RunResult
 from espdl_hil.targets import target_named
@@ -34,7 +35,7 @@ def session(line: MemoryLine) -> Iterator[BoardSession]:
     entry = Board("memory", target_named(TARGET), virtual=True)
     caller = Caller(entry, random.Random(1), Counters(), 5.0, now=line.clock)
     with BoardSession(caller, line) as session:
-        session.open(_Flashing(None, FlashPolicy.NEVER, None), 0.0)
+        session.open(FlashPlan(policy=FlashPolicy.NEVER), 0.0)
         yield session
 
 

@@ -72,6 +72,7 @@ def run_result(
         latency_us=(12.0, 11.0, 13.0),
         memory=(MEMORY,),
         board=identity(),
+        engine=Engine.REFERENCE,
         model_sha256=sha256,
         link=LinkUsage(100, 200, model_uploaded=True, retries=0),
     )

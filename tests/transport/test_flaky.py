@@ -16,9 +16,10 @@ import serial
 
 from espdl_hil.boards.connection import NoFirmwareError
 from espdl_hil.boards.firmware import FirmwareBundle, FirmwarePart
+from espdl_hil.boards.flash_plan import FlashPolicy
 from espdl_hil.boards.flashing import flash
 from espdl_hil.boards.inventory import Board
-from espdl_hil.boards.session import FlashPolicy, open_session
+from espdl_hil.boards.session import open_session
 from espdl_hil.errors import (
     BoardBusyError,
     DeadlineError,

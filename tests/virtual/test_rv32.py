@@ -94,16 +94,8 @@ def test_two_checks_of_one_model_record_equal_counts_labelled_as_instructions(tm
 
         def run(self, request: RunRequest, deadline_s: float) -> RunResult:
             found = self._talk.run(request)
-            return RunResult(
-                outputs=found.outputs,
-                nodes=found.nodes,
-                captured=found.captured,
-                latency_us=found.latency_us,
-                memory=found.memory,
-                board=self.identity,
-                model_sha256=found.model_sha256,
-                link=LinkUsage(0, 0, model_uploaded=found.model_uploaded, retries=0),
-            )
+            uploaded = found.model_uploaded
+            return found.result(self.identity, LinkUsage(0, 0, uploaded, 0))
 
     target = target_named(TARGET)
     board = Board("rv32", target, virtual=True, cpu="rv32")

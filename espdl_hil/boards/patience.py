@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+from espdl_hil import espdl
+from espdl_hil.errors import EspdlHilError
 from espdl_hil.ir.lowered import LoweredModel, LoweredNode
 
 SLOWEST_MACS_PER_S = 1e6
@@ -21,6 +23,17 @@ def longest_silence_s(model: LoweredModel) -> float:
     """Return how long the slowest board may take for the largest node of ``model``."""
     work = max((_work(model, node) for node in model.nodes), default=0)
     return work / SLOWEST_MACS_PER_S
+
+
+def silence_of_file_s(data: bytes) -> float:
+    """Return ``longest_silence_s`` of an ``.espdl`` file; 0 where it cannot be read.
+
+    What a file is worth is for the board to say: a broken one is sent like any other.
+    """
+    try:
+        return longest_silence_s(espdl.read(data))
+    except EspdlHilError:
+        return 0.0
 
 
 def _work(model: LoweredModel, node: LoweredNode) -> int:

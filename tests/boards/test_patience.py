@@ -8,7 +8,7 @@ import pytest
 
 from espdl_hil import espdl
 from espdl_hil.boards.link import Link
-from espdl_hil.checking.patience import SLOWEST_MACS_PER_S, longest_silence_s
+from espdl_hil.boards.patience import SLOWEST_MACS_PER_S, longest_silence_s, silence_of_file_s
 from espdl_hil.errors import DeadlineError
 from espdl_hil.ir.lowered import LoweredModel, LoweredNode, Tensor, ValueInfo
 from espdl_hil.ir.types import DType
@@ -67,7 +67,7 @@ class SilentRun:
         return out
 
 
-@pytest.mark.parametrize(("silence_s", "dead_after_s"), [(0.0, 30.0), (90.0, 90.0)])
+@pytest.mark.parametrize(("silence_s", "dead_after_s"), [(None, 30.0), (0.0, 30.0), (90.0, 90.0)])
 def test_a_run_is_given_up_after_the_silence_that_it_asked_for(silence_s, dead_after_s):
     clock = ManualClock()
     link = Link(LoopbackTransport(SilentRun(clock), clock), first_seq=1, now=clock)
@@ -76,3 +76,11 @@ def test_a_run_is_given_up_after_the_silence_that_it_asked_for(silence_s, dead_a
     with pytest.raises(DeadlineError, match="Run"):
         talk.run(RunRequest(b"model", silence_s=silence_s))
     assert clock() - begun == pytest.approx(dead_after_s)
+
+
+def test_a_file_that_cannot_be_read_gets_the_usual_patience_and_no_error():
+    for path in sorted((shared() / "golden/zoo/models").rglob("*.espdl"))[:1]:
+        data = path.read_bytes()
+        assert silence_of_file_s(data) == longest_silence_s(espdl.read(data)) > 0
+        assert silence_of_file_s(data[: len(data) // 2]) == 0
+    assert silence_of_file_s(b"") == 0
