@@ -89,6 +89,11 @@ EXPORT int vault_broke_nor(const vault_t *vault)
     return vault->flash.broke_nor;
 }
 
+EXPORT uint32_t vault_torn_erase(const vault_t *vault)
+{
+    return vault->flash.torn_erase;
+}
+
 EXPORT int vault_mount(vault_t *vault)
 {
     hil_flash_t flash = face_of(vault);

@@ -102,6 +102,7 @@ static bool bench_erase(void *user, uint32_t offset, uint32_t size)
         at += whole ? BLOCK : HIL_STORE_SECTOR;
     }
     uint32_t done = spend(flash, size);
+    flash->torn_erase = done > 0 && done < size ? size : flash->torn_erase;
     for (uint32_t i = 0; i < size; i++) {
         /* All bits of a sector rise together: cut short, any of them may have. */
         uint8_t risen = done == size ? 0xFF : noise(flash);

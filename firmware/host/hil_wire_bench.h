@@ -22,7 +22,8 @@ typedef struct {
     uint32_t size;
     uint64_t power;
     uint32_t seed;
-    bool broke_nor; /* somebody wrote over bits that were not erased, and lost them */
+    bool broke_nor;      /* somebody wrote over bits that were not erased, and lost them */
+    uint32_t torn_erase; /* bytes of the erase that ran out of power last; 0: none did */
     uint64_t *clock_ns;
     uint64_t page_ns;   /* to write a page of 256 bytes */
     uint64_t sector_ns; /* to erase 4 KiB */

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.firmware.power_cuts import (
+    BLOCK,
+    BLOCKS,
     ROOM,
     SECTORS,
     check_cut,
@@ -184,6 +186,16 @@ def test_a_cut_at_any_byte_around_a_step_leaves_whole_models(adapter):
 @given(st.sampled_from(Adapter), st.integers(0), st.integers(0, 2**32 - 1))
 def test_a_cut_at_any_byte_of_the_story_leaves_whole_models(adapter, place, seed):
     check_cut(adapter, place % (story_bytes(adapter) + 1), seed)
+
+
+def test_a_cut_while_a_whole_block_is_erased_leaves_whole_models():
+    rng = random.Random(5)
+    whole = story_bytes(Adapter.PARTITION, BLOCKS)
+    torn = [
+        check_cut(Adapter.PARTITION, rng.randrange(whole), rng.randrange(2**32), BLOCKS)
+        for _ in range(25)
+    ]
+    assert torn.count(BLOCK) >= 2, "blocks were cut too"
 
 
 def test_a_second_cut_while_mending_the_first_does_no_harm():

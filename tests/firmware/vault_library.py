@@ -18,6 +18,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "vault_power": (None, [handle, c_uint64, c_uint32]),
     "vault_power_left": (c_uint64, [handle]),
     "vault_broke_nor": (c_int, [handle]),
+    "vault_torn_erase": (c_uint32, [handle]),
     "vault_mount": (c_int, [handle]),
     "vault_begin": (c_int, [handle, c_char_p, c_uint32]),
     "vault_write": (c_int, [handle, c_char_p, c_size_t]),
@@ -78,6 +79,11 @@ class Vault:
     @property
     def broke_nor(self) -> bool:
         return bool(library().vault_broke_nor(self._vault))
+
+    @property
+    def torn_erase(self) -> int:
+        """Bytes of the erase that ran out of power last; 0 where none did."""
+        return int(library().vault_torn_erase(self._vault))
 
     def mount(self) -> int:
         return int(library().vault_mount(self._vault))
