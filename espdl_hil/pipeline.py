@@ -77,6 +77,18 @@ class Quantized:
     unrelieved: tuple[OutputQuality, ...]
     findings: tuple[Finding, ...]
 
+    def write(self, path: str | Path, *, key: bytes | None = None) -> None:
+        """Write the ``.espdl`` file; a ``key`` of 16 bytes encrypts it (AES-128-CTR).
+
+        Raises:
+            ConfigError: the file cannot be written, or the key has another length.
+        """
+        data = espdl.write(self.model, key=key)
+        try:
+            Path(path).write_bytes(data)
+        except OSError as error:
+            raise ConfigError(f"cannot be written: {error.strerror}", file=path) from error
+
 
 Progress = Callable[[str, int, int], None]
 """Told ``(stage, done, total)``."""
