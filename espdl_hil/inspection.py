@@ -6,7 +6,7 @@ The law of this file: it finds out what kind of model it was given, and asks ``a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,7 @@ def inspect_model(
     *,
     bits: int = 8,
     samples: Mapping[str, Array] | None = None,
+    outputs: Sequence[str] = (),
     member: str | None = None,
     key: bytes | None = None,
 ) -> Inspection:
@@ -80,16 +81,24 @@ def inspect_model(
         samples: arrays by input name, samples first, to show what inputs reach in accumulators:
             reals in ONNX order, or integers in stored layout; they calibrate an ONNX model. A file
             with test inputs shows those where none are given.
+        outputs: values, inner ones too, at which an ONNX model shall end; where it ends by default.
         member: which model of a pack, by name or number; the first by default.
         key: 16 bytes, for an encrypted file.
 
     Raises:
-        ConfigError: no such target or member, or the file names no target.
+        ConfigError: no such target or member, or the file names no target; ``outputs`` for a file
+            that is quantized already.
         FormatError: a malformed ``.espdl`` file, or an encrypted one without ``key``.
         ModelError: not an ONNX model at all; or samples that do not fit.
     """
     data = source.read_bytes()
     if source.suffix == ".espdl" or is_container(data):
+        if outputs:
+            raise ConfigError(
+                "an .espdl file ends where it ends",
+                key="end-at",
+                hint="quantize the ONNX model with --end-at",
+            )
         model = load_model(data, member=member, key=key)
         chip = target_named(target) if isinstance(target, str) else target
         return _inspected(model, resolve_target(model, None) if chip is None else chip, samples)
@@ -97,16 +106,17 @@ def inspect_model(
         raise ConfigError("an ONNX model is for no target yet", hint="give --target")
     chip = target_named(target) if isinstance(target, str) else target
     config = QuantizeConfig(chip, bits)
-    graph, refused = read_graph(source, bits)
+    shapes = {name: array.shape[1:] for name, array in (samples or {}).items()}
+    graph, refused = read_graph(source, bits, shapes, outputs)
     findings = worst_first(
         (
             *findings_of(refused),
             *preflight(graph, chip, bits),
-            *other_widths(source, chip, bits),
+            *other_widths(source, chip, bits, outputs),
         )
     )
     if samples is not None and not any(f.severity is Severity.ERROR for f in findings):
-        return _inspected(quantize(source, config, samples).model, chip, samples)
+        return _inspected(quantize(source, config, samples, outputs=outputs).model, chip, samples)
     return Inspection(chip, findings, estimate_memory(graph, bits), ())
 
 

@@ -15,6 +15,8 @@ from espdl_hil.targets import target_named
 
 VERSION = 1
 OBSERVERS = ("minmax", "percentile", "kl", "mse")
+DEFAULT_OBSERVER = "mse"
+HEADROOMS = ("off", "calibration", "any-input")
 SUFFIX = ".hil.yaml"
 
 
@@ -78,6 +80,9 @@ class SuiteModel:
         source: ``.onnx`` to be quantized for each board's target, or ``.espdl`` as it is.
         bits: 8 or 16; 0 for ``.espdl``.
         targets: the model runs on boards of these targets; empty for every target.
+        end_at: values at which the float model ends; empty where it ends by default.
+        accumulator_headroom: for which inputs no accumulator may overflow, one of ``HEADROOMS``;
+            ``None`` for what suits the target.
         calibration: ``None`` for ``.espdl``, or for labelled random calibration.
         evaluation: ``None`` where only integers are compared.
         sequence: the input sets are steps of one stream, in order; else each is its own.
@@ -94,6 +99,8 @@ class SuiteModel:
     source: Path
     bits: int
     targets: tuple[str, ...]
+    end_at: tuple[str, ...]
+    accumulator_headroom: str | None
     calibration: CalibrationData | None
     evaluation: EvaluationData | None
     sequence: bool
@@ -146,7 +153,7 @@ def _model(name: str, section: Section, seed: int) -> SuiteModel:
         raise section.error(f"expected a .onnx or .espdl file, found {source.name}", "model")
     quantized_here = source.suffix == ".onnx"
     if not quantized_here:
-        for key in ("bits", "calibration"):
+        for key in ("bits", "end_at", "accumulator_headroom", "calibration"):
             if key in section:
                 raise section.error("an .espdl file is quantized already", key)
     bits = section.integer("bits", 8) if quantized_here else 0
@@ -164,6 +171,12 @@ def _model(name: str, section: Section, seed: int) -> SuiteModel:
         source=source,
         bits=bits,
         targets=tuple(target_named(target).name for target in targets),
+        end_at=section.texts("end_at", ()),
+        accumulator_headroom=(
+            section.choice("accumulator_headroom", HEADROOMS)
+            if "accumulator_headroom" in section
+            else None
+        ),
         calibration=_calibration(section) if "calibration" in section else None,
         evaluation=_evaluation(section.section("evaluation")) if "evaluation" in section else None,
         sequence=section.flag("sequence", False),
@@ -185,7 +198,8 @@ def _model(name: str, section: Section, seed: int) -> SuiteModel:
 def _calibration(section: Section) -> CalibrationData:
     inner = section.section("calibration")
     found = CalibrationData(
-        data=inner.file_path("data"), observer=inner.choice("observer", OBSERVERS, "mse")
+        data=inner.file_path("data"),
+        observer=inner.choice("observer", OBSERVERS, DEFAULT_OBSERVER),
     )
     inner.finish()
     return found

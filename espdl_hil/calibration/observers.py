@@ -22,6 +22,13 @@ HIGHEST_EXPONENT = 30
 PERCENTILE = 0.9999
 """Share of magnitudes that the percentile observer keeps within range."""
 
+SAVING = 0.5
+"""A range that saturates must bring the squared error below this share of minmax's.
+
+Samples show too little of a distribution's end, and what saturates is what carries the signal: a
+range that saves less on few samples costs more on others. A bit saves 3/4 of the rounding error.
+"""
+
 _CANDIDATES = 6
 _EMPTY = 1e-12
 
@@ -36,12 +43,16 @@ class Observer(Enum):
     KL = "kl"
     """The quantized distribution of magnitudes diverges least from the real one."""
     MSE = "mse"
-    """The mean squared error of rounding and saturating is smallest."""
+    """The mean squared error of rounding and saturating is smallest, and half of minmax's."""
 
     @property
     def needs_histogram(self) -> bool:
         """Whether it reads more than the extremes."""
         return self is not Observer.MINMAX
+
+
+DEFAULT_OBSERVER = Observer.MSE
+"""Of every way to quantize: the programming interface, the command line, suite files."""
 
 
 def fitting_exponent(magnitude: float, bits: int) -> int:
@@ -71,6 +82,8 @@ def choose_exponent(seen: Range, bits: int, observer: Observer) -> int:
             return min(fitting_exponent(_percentile(seen), bits), widest)
         case Observer.MSE:
             costs = [_squared_error(seen, widest - k, bits) for k in range(_CANDIDATES)]
+            if min(costs) > SAVING * costs[0]:
+                return widest
         case Observer.KL:
             if bits > 8:
                 return widest

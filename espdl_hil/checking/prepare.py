@@ -182,15 +182,17 @@ def take(
 
 
 def _quantized(entry: SuiteModel, source: bytes, target: Target, cache: ModelCache) -> bytes:
-    from espdl_hil.calibration.observers import Observer
-    from espdl_hil.quantizer import QuantizeConfig
+    from espdl_hil.calibration.observers import DEFAULT_OBSERVER, Observer
+    from espdl_hil.quantizer import AccumulatorHeadroom, QuantizeConfig
 
-    calibration, observer = entry.calibration, Observer.MSE
+    calibration, observer = entry.calibration, DEFAULT_OBSERVER
     calibration_bytes = b""
     if calibration is not None:
         calibration_bytes = calibration.data.read_bytes()
         observer = Observer(calibration.observer)
-    key = cache.key(source, calibration_bytes, target.name, str(entry.bits), observer.value)
+    headroom = entry.accumulator_headroom
+    settings = (str(entry.bits), observer.value, headroom or "", *entry.end_at)
+    key = cache.key(source, calibration_bytes, target.name, *settings)
     kept = cache.get(key)
     if kept is not None and _readable(kept):
         return kept
@@ -199,9 +201,10 @@ def _quantized(entry: SuiteModel, source: bytes, target: Target, cache: ModelCac
         entry.bits,
         observer,
         random_samples=0 if calibration is not None else RANDOM_CALIBRATION_SAMPLES,
+        accumulator_headroom=None if headroom is None else AccumulatorHeadroom(headroom),
     )
     arrays = None if calibration is None else read_arrays(calibration.data)
-    data = espdl.write(pipeline.quantize(source, config, arrays).model)
+    data = espdl.write(pipeline.quantize(source, config, arrays, outputs=entry.end_at).model)
     cache.put(key, data)
     return data
 
@@ -222,7 +225,7 @@ def _float_score(entry: SuiteModel, samples: EvaluationSet) -> float | None:
     from espdl_hil.frontend.evaluate import FloatModel
     from espdl_hil.frontend.onnx_import import import_onnx
 
-    graph = import_onnx(entry.source)
+    graph = import_onnx(entry.source, outputs=entry.end_at)
     float_model = FloatModel(graph)
     outputs = [
         float_model.run(sample)[graph.outputs[0]] for sample in Samples.of(graph, samples.arrays)

@@ -46,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="inputs by name, samples first: shows what they reach in the accumulators "
         "(default: the file's test inputs)",
     )
+    parser.add_argument(
+        "--end-at",
+        metavar="VALUE",
+        action="append",
+        default=[],
+        help="let an ONNX model end at this value, as quantize does; may be given several times",
+    )
     add_container_options(parser)
     parser.add_argument("--json", action="store_true", help="print the same as JSON")
 
@@ -67,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.target,
         bits=arguments.bits,
         samples=samples,
+        outputs=arguments.end_at,
         member=arguments.member,
         key=arguments.key,
     )

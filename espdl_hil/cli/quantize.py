@@ -17,7 +17,7 @@ from typing_extensions import assert_never
 
 from espdl_hil import espdl, pipeline
 from espdl_hil.analysis import Finding, Severity
-from espdl_hil.calibration.observers import Observer
+from espdl_hil.calibration.observers import DEFAULT_OBSERVER, Observer
 from espdl_hil.cli._arrays import read_arrays
 from espdl_hil.cli._containers import add_key_option
 from espdl_hil.cli._findings import print_findings
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--observer",
         choices=[observer.value for observer in Observer],
-        default=Observer.KL.value,
+        default=DEFAULT_OBSERVER.value,
         help="how activation exponents are chosen (default: %(default)s)",
     )
     parser.add_argument(

@@ -34,17 +34,18 @@ _FLOAT_TYPES = (DType.FLOAT,)
 _INDEX_TYPES = (DType.INT64, DType.INT32, DType.BOOL)
 
 
-def import_onnx(source: Path | bytes) -> Graph:
+def import_onnx(source: Path | bytes, outputs: Sequence[str] = ()) -> Graph:
     """Read an ONNX model as a float graph of the operators that we support.
 
     Args:
         source: path of the ``.onnx`` file (external data beside it is found), or its bytes.
+        outputs: values, inner ones too, at which the model shall end; where it ends by default.
 
     Raises:
         UnsupportedModelError: every node that we cannot take, with operator, name and reason.
         ModelError: not an ONNX model, an opset out of 9-24, shapes that are not static.
     """
-    graph, findings = read_graph(source)
+    graph, findings = read_graph(source, outputs=outputs)
     if findings:
         raise UnsupportedModelError(findings)
     return graph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from espdl_hil.calibration.observers import Observer
+from espdl_hil.calibration.observers import DEFAULT_OBSERVER, Observer
 from espdl_hil.errors import ConfigError
 from espdl_hil.quantizer.room import AccumulatorHeadroom
 from espdl_hil.quantizer.weights import WeightRange
@@ -28,7 +28,7 @@ class QuantizeConfig:
 
     target: Target
     bits: int = 8
-    observer: Observer = Observer.KL
+    observer: Observer = DEFAULT_OBSERVER
     weights: WeightRange = WeightRange.MSE
     random_samples: int = 0
     seed: int = 0

@@ -108,6 +108,27 @@ def test_an_onnx_model_with_samples_shows_its_accumulators(tmp_path, capsys):
     assert all(row["reached"] <= row["bound"] for row in rows)
 
 
+def test_an_onnx_model_is_checked_as_far_as_it_shall_go(tmp_path, capsys):
+    found = model_of(
+        "g (float[1,8] x, float[4,8] w) => (float y) { m = Gemm<transB=1>(x, w) y = Hardmax(m) }"
+    )
+    onnx.save(found, tmp_path / "net.onnx")
+    np.savez(tmp_path / "calib.npz", **inputs_of(found, 4))
+    words = (tmp_path / "net.onnx", "--target", "esp32s3")
+    assert check(*words) == 3
+    assert "Hardmax" in capsys.readouterr().out
+    assert check(*words, "--end-at", "m") == 0
+    assert check(*words, "--end-at", "m", "--calib", tmp_path / "calib.npz") == 0
+    assert "1 of 1 have" in capsys.readouterr().out
+    assert check(*words, "--end-at", "nowhere") == 3
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_a_file_that_is_quantized_cannot_be_cut(saturating, capsys):
+    assert check(saturating, "--end-at", "y") == 2
+    assert "quantize the ONNX model" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "words", "code"),
     [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from espdl_hil.calibration.collect import collect
-from espdl_hil.calibration.observers import Observer, choose_exponent, fitting_exponent
+from espdl_hil.calibration.observers import SAVING, Observer, choose_exponent, fitting_exponent
 from espdl_hil.calibration.ranges import BINS, LOWEST_LIMIT, Range, RangeRecorder
 from espdl_hil.calibration.samples import Samples
 from espdl_hil.errors import ModelError
@@ -103,6 +103,31 @@ def test_mse_is_the_best_exponent_by_trial():
             rounded = np.clip(np.rint(values / step), -128, 127) * step
             errors[exponent] = float(np.mean((values - rounded) ** 2))
         assert chosen == min(errors, key=errors.get)
+
+
+@given(st.lists(arrays, min_size=1, max_size=3), st.sampled_from([8, 16]))
+def test_mse_lets_nothing_saturate_for_less_than_half_of_the_error(parts, bits):
+    seen = recorded(parts)
+    chosen, widest = (choose_exponent(seen, bits, one) for one in (Observer.MSE, Observer.MINMAX))
+    if chosen < widest:
+        values = np.concatenate([part.reshape(-1) for part in parts]).astype(np.float64)
+        top = 2 ** (bits - 1)
+        errors = [
+            float(
+                np.square(values - np.clip(np.rint(values / 2.0**e), -top, top - 1) * 2.0**e).sum()
+            )
+            for e in (chosen, widest)
+        ]
+        # The histogram knows a value to a bin, the rounding error of a few values by its mean.
+        slack = values.size * 4.0**widest
+        assert errors[0] <= SAVING * errors[1] + slack
+
+
+def test_a_distribution_without_a_long_end_keeps_its_range():
+    """Few samples show its end by chance: what saves little on them costs more on others."""
+    values = np.random.default_rng(3).uniform(-2.2, 2.2, 20000).astype(np.float32)
+    seen = recorded([values])
+    assert choose_exponent(seen, 8, Observer.MSE) == choose_exponent(seen, 8, Observer.MINMAX)
 
 
 def test_a_value_that_is_always_zero_gets_a_plain_exponent():

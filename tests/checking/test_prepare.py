@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+import onnx
 import pytest
 
 from espdl_hil import espdl
-from espdl_hil.checking import Checker
+from espdl_hil.checking import Checker, ModelCache
+from espdl_hil.checking.prepare import prepare
 from espdl_hil.errors import UnsupportedModelError
 from espdl_hil.ir.lowered import LoweredModel, LoweredNode, ValueInfo
 from espdl_hil.ir.types import DType
+from espdl_hil.suite import read_suite
 from espdl_hil.targets import target_named
+from tests.support.onnx_models import inputs_of, model_of
 
 TARGET = target_named("esp32p4")
 
@@ -32,3 +37,36 @@ def test_what_computes_something_else_than_it_means_is_taken_only_without_prefli
     prepared = Checker().take(path, TARGET, preflight=False)
     assert not prepared.preflight
     assert prepared.simulator.run(prepared.vectors[-1].inputs)["y"].shape == (4,)
+
+
+CHAIN = "g (float[1,8] x, float[4,8] w) => (float y) { m = Gemm<transB=1>(x, w) y = Sigmoid(m) }"
+
+
+def test_where_a_model_ends_and_what_room_it_keeps_are_part_of_its_key(tmp_path):
+    model = model_of(CHAIN)
+    onnx.save(model, tmp_path / "net.onnx")
+    np.savez(tmp_path / "calib.npz", **inputs_of(model, 4))
+    samples = inputs_of(model, 3, seed=5)["x"]
+    np.savez(tmp_path / "eval.npz", x=samples, labels=np.zeros((3, 4), np.float32))
+    common = (
+        "model: net.onnx, calibration: {data: calib.npz}, evaluation: {data: eval.npz, metric: mae}"
+    )
+    suite = tmp_path / "net.hil.yaml"
+    suite.write_text(
+        "version: 1\nmodels:\n"
+        f"  whole: {{{common}}}\n"
+        f"  cut: {{{common}, end_at: m}}\n"
+        f"  roomy: {{{common}, end_at: m, accumulator_headroom: any-input}}\n"
+    )
+    cache = ModelCache(tmp_path / "kept")
+    for _ in range(2):  # the second time from the cache
+        whole, cut, roomy = (prepare(one, TARGET, cache) for one in read_suite(suite).models)
+        assert whole.model.outputs == ("y",)
+        assert cut.model.outputs == roomy.model.outputs == ("m",)
+        assert "accumulator_headroom" not in cut.model.metadata
+        assert roomy.model.metadata["accumulator_headroom"] == "any-input"
+    assert len(list((tmp_path / "kept").iterdir())) == 3
+    floats = [found.evaluation.floating for found in (whole, cut)]
+    weights = onnx.numpy_helper.to_array(model.graph.initializer[0])
+    assert floats[1] == pytest.approx(np.abs(samples.reshape(3, 8) @ weights.T).mean(), rel=1e-5)
+    assert floats[0] != pytest.approx(floats[1])

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from espdl_hil.calibration.observers import Observer
+from espdl_hil.calibration.observers import DEFAULT_OBSERVER, Observer
 from espdl_hil.errors import ConfigError
+from espdl_hil.quantizer import AccumulatorHeadroom
 from espdl_hil.results.accuracy import Metric
-from espdl_hil.suite import OBSERVERS, read_suite
+from espdl_hil.suite import DEFAULT_OBSERVER as SUITES_DEFAULT
+from espdl_hil.suite import HEADROOMS, OBSERVERS, read_suite
 
 FULL = """\
 version: 1
@@ -19,6 +21,8 @@ models:
     model: digits.onnx
     bits: 16
     targets: [esp32s3, esp32p4]
+    end_at: [scores, boxes]
+    accumulator_headroom: any-input
     calibration: {data: calib.npz, observer: kl}
     evaluation:
       data: eval.npz
@@ -56,6 +60,8 @@ def test_a_full_file_is_understood(folder):
     assert digits.name == "digits"
     assert digits.source == folder / "digits.onnx"
     assert (digits.bits, digits.targets) == (16, ("esp32s3", "esp32p4"))
+    assert (digits.end_at, ready.end_at) == (("scores", "boxes"), ())
+    assert (digits.accumulator_headroom, ready.accumulator_headroom) == ("any-input", None)
     assert digits.calibration is not None
     assert (digits.calibration.data.name, digits.calibration.observer) == ("calib.npz", "kl")
     assert (digits.sequence, ready.sequence) == (False, True)
@@ -73,6 +79,11 @@ def test_a_full_file_is_understood(folder):
 
 def test_the_observers_are_those_of_the_calibration():
     assert {observer.value for observer in Observer} == set(OBSERVERS)
+    assert DEFAULT_OBSERVER.value == SUITES_DEFAULT
+
+
+def test_the_modes_of_headroom_are_those_of_the_quantizer():
+    assert {mode.value for mode in AccumulatorHeadroom} == set(HEADROOMS)
 
 
 @pytest.mark.parametrize(
@@ -89,18 +100,18 @@ def test_the_observers_are_those_of_the_calibration():
         ("esp32p4]", "9]", 7, "list of words"),
         ("digits.onnx", "missing.onnx", 5, "no such file"),
         ("digits.onnx", "notes.txt", 5, r"\.onnx or \.espdl"),
-        ("observer: kl", "observer: mim", 8, "minmax, percentile, kl, mse"),
-        ("data: calib.npz", "data: nowhere.npz", 8, "no such file"),
-        ("metric: top1", "metric: top5", 12, "top1, mae, mse"),
-        ("metric: top1\n", "\n", 10, "metric: is missing"),
-        ("min: 0.9", "min: much", 14, "expected a number"),
-        ("min: 0.9", "min: .nan", 14, "finite"),
-        ("vectors: 3", "vectors: [3]", 15, "one value"),
-        ("repeat: 5", "repeat: 0", 17, "at least 1"),
-        ("size_bytes: 20000", "size: 20000", 18, "unknown key"),
-        ("    targets: c\n", "    bits: 8\n", 21, "quantized already"),
-        ("    targets: c\n", "    budgets: {accuracy_drop: 1}\n", 21, "needs evaluation data"),
-        ("  ready:\n", "  digits:\n", 19, "appears twice"),
+        ("observer: kl", "observer: mim", 10, "minmax, percentile, kl, mse"),
+        ("data: calib.npz", "data: nowhere.npz", 10, "no such file"),
+        ("metric: top1", "metric: top5", 14, "top1, mae, mse"),
+        ("metric: top1\n", "\n", 12, "metric: is missing"),
+        ("min: 0.9", "min: much", 16, "expected a number"),
+        ("min: 0.9", "min: .nan", 16, "finite"),
+        ("vectors: 3", "vectors: [3]", 17, "one value"),
+        ("repeat: 5", "repeat: 0", 19, "at least 1"),
+        ("size_bytes: 20000", "size: 20000", 20, "unknown key"),
+        ("    targets: c\n", "    bits: 8\n", 23, "quantized already"),
+        ("    targets: c\n", "    budgets: {accuracy_drop: 1}\n", 23, "needs evaluation data"),
+        ("  ready:\n", "  digits:\n", 21, "appears twice"),
         ("models:\n", "models: {}\nothers:\n", 4, "others"),
         ("  digits:\n", "  digits: [\n", None, "is not YAML"),
     ],
