@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hil_ref_engine.h"
-#include "hil_runner_settings.h"
+#include "hil_runner_core.h"
 #include "hil_wire_bench.h"
 
 #define EXPORT __attribute__((visibility("default")))
-#define LATENCIES 64
 
 typedef struct {
     uint8_t *data;
@@ -22,17 +20,11 @@ typedef struct {
 } sink_t;
 
 typedef struct {
+    hil_engine_t face; /* the core's engine, which may die in a node; the first member */
     hil_bench_flash_t flash;
     hil_settings_t settings;
-    hil_store_t store;
-    hil_inflate_t inflate;
-    hil_ref_state_t reference;
-    hil_engine_t inner;
-    hil_engine_t outer; /* `inner`, which may die in a node */
-    hil_server_engine_t engines[1];
-    uint32_t latencies[LATENCIES];
+    hil_runner_core_t core;
     uint8_t *memory;
-    hil_server_t server;
     sink_t sink;
     uint64_t now_ns;
     uint64_t node_ns;    /* that each node takes */
@@ -87,9 +79,10 @@ static uint64_t port_now_ns(void *user)
 
 /* --- The engine that may die -------------------------------------------------------------- */
 
-static memory_board_t *board_of(const hil_engine_t *engine)
+/* The face is the first member, and shares the inner engine's state. */
+static memory_board_t *board_of(hil_engine_t *face)
 {
-    return engine->state;
+    return (memory_board_t *)(void *)face;
 }
 
 static void node_begin(void *user, uint32_t node_index)
@@ -114,59 +107,6 @@ static void node_output(void *user, const hil_node_output_t *output)
     board->observer->node_output(board->observer->user, output);
 }
 
-static hil_status_t outer_load(hil_engine_t *engine, const hil_engine_config_t *config,
-                               const uint8_t *model, size_t size, hil_error_t *error)
-{
-    hil_engine_t *inner = &board_of(engine)->inner;
-    return inner->load(inner, config, model, size, error);
-}
-
-static void outer_unload(hil_engine_t *engine)
-{
-    hil_engine_t *inner = &board_of(engine)->inner;
-    inner->unload(inner);
-}
-
-static uint32_t outer_node_count(const hil_engine_t *engine)
-{
-    return board_of(engine)->inner.node_count(&board_of(engine)->inner);
-}
-
-static uint32_t outer_input_count(const hil_engine_t *engine)
-{
-    return board_of(engine)->inner.input_count(&board_of(engine)->inner);
-}
-
-static uint32_t outer_output_count(const hil_engine_t *engine)
-{
-    return board_of(engine)->inner.output_count(&board_of(engine)->inner);
-}
-
-static hil_status_t outer_input_info(const hil_engine_t *engine, uint32_t index,
-                                     hil_tensor_info_t *info)
-{
-    return board_of(engine)->inner.input_info(&board_of(engine)->inner, index, info);
-}
-
-static hil_status_t outer_output_info(const hil_engine_t *engine, uint32_t index,
-                                      hil_tensor_info_t *info)
-{
-    return board_of(engine)->inner.output_info(&board_of(engine)->inner, index, info);
-}
-
-static hil_status_t outer_write_input(hil_engine_t *engine, uint32_t index, size_t offset,
-                                      const void *data, size_t size)
-{
-    hil_engine_t *inner = &board_of(engine)->inner;
-    return inner->write_input(inner, index, offset, data, size);
-}
-
-static hil_status_t outer_use_test_inputs(hil_engine_t *engine)
-{
-    hil_engine_t *inner = &board_of(engine)->inner;
-    return inner->use_test_inputs(inner);
-}
-
 static hil_status_t outer_run(hil_engine_t *engine, uint32_t cores, const hil_observer_t *observer,
                               hil_error_t *error)
 {
@@ -174,54 +114,7 @@ static hil_status_t outer_run(hil_engine_t *engine, uint32_t cores, const hil_ob
     hil_observer_t between = {
         .user = board, .node_begin = node_begin, .node_end = node_end, .node_output = node_output};
     board->observer = observer;
-    return board->inner.run(&board->inner, cores, &between, error);
-}
-
-static hil_status_t outer_read_output(const hil_engine_t *engine, uint32_t index, size_t offset,
-                                      void *data, size_t size)
-{
-    return board_of(engine)->inner.read_output(&board_of(engine)->inner, index, offset, data, size);
-}
-
-static bool outer_has_state(const hil_engine_t *engine)
-{
-    return board_of(engine)->inner.has_state(&board_of(engine)->inner);
-}
-
-static void outer_reset(hil_engine_t *engine)
-{
-    hil_engine_t *inner = &board_of(engine)->inner;
-    inner->reset(inner);
-}
-
-static void outer_memory(const hil_engine_t *engine, hil_engine_memory_t *memory)
-{
-    board_of(engine)->inner.memory(&board_of(engine)->inner, memory);
-}
-
-static void wrap_engine(memory_board_t *board)
-{
-    hil_ref_engine_init(&board->inner, &board->reference);
-    board->outer = (hil_engine_t){
-        .name = board->inner.name,
-        .version = board->inner.version,
-        .state = board,
-        .load = outer_load,
-        .unload = outer_unload,
-        .node_count = outer_node_count,
-        .input_count = outer_input_count,
-        .output_count = outer_output_count,
-        .input_info = outer_input_info,
-        .output_info = outer_output_info,
-        .write_input = outer_write_input,
-        .use_test_inputs = outer_use_test_inputs,
-        .run = outer_run,
-        .read_output = outer_read_output,
-        .has_state = outer_has_state,
-        .reset = outer_reset,
-        .memory = outer_memory,
-    };
-    board->engines[0] = (hil_server_engine_t){.id = 0, .engine = &board->outer};
+    return board->core.engine.run(&board->core.engine, cores, &between, error);
 }
 
 /* --- Life --------------------------------------------------------------------------------- */
@@ -264,24 +157,13 @@ int memory_board_boot(memory_board_t *board, const char *reset_reason)
     board->dead = true;
     board->dies_after = 0;
     board->flash.power = UINT64_MAX;
-    hil_status_t status = hil_store_mount(&board->store, &flash);
-    if (status != HIL_OK) {
-        return (int)status;
+    if (!hil_runner_core_mount(&board->core, &flash)) {
+        return (int)HIL_ERR_STORE;
     }
-    wrap_engine(board);
-    hil_server_config_t config = {
-        .port = {.user = board, .write = port_write, .now_ns = port_now_ns},
-        .identity = board->settings.identity,
-        .store = &board->store,
-        .inflate = &board->inflate,
-        .engines = board->engines,
-        .engine_count = 1,
-        .kernels = board->settings.kernels,
-        .latencies = board->latencies,
-        .latency_capacity = LATENCIES,
-    };
-    hil_settings_cut_memory(&config, board->memory, board->settings.psram_bytes / 16 * 16);
-    hil_server_begin(&board->server, &config);
+    board->face = board->core.engine;
+    board->face.run = outer_run;
+    const hil_port_t port = {.user = board, .write = port_write, .now_ns = port_now_ns};
+    hil_runner_core_begin(&board->core, &board->settings, &port, &board->face, board->memory);
     board->dead = false;
     return (int)HIL_OK;
 }
@@ -289,7 +171,7 @@ int memory_board_boot(memory_board_t *board, const char *reset_reason)
 void memory_board_receive(memory_board_t *board, const uint8_t *data, size_t size)
 {
     if (!board->dead) {
-        hil_server_receive(&board->server, data, size);
+        hil_server_receive(&board->core.server, data, size);
     }
     board->dead = board->dead || board->flash.power == 0;
 }
@@ -299,7 +181,7 @@ void memory_board_pass(memory_board_t *board, uint64_t now_ns)
 {
     board->now_ns = now_ns > board->now_ns ? now_ns : board->now_ns;
     if (!board->dead) {
-        hil_server_tick(&board->server);
+        hil_server_tick(&board->core.server);
     }
 }
 

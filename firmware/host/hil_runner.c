@@ -13,14 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hil_ref_engine.h"
+#include "hil_runner_core.h"
 #include "hil_runner_faults.h"
 #include "hil_runner_flash.h"
 #include "hil_runner_line.h"
 #include "hil_runner_options.h"
-#include "hil_server.h"
 
-#define ENGINE_REFERENCE 0
 #define LOWEST_BAUD 300u
 #define HIGHEST_BAUD 5000000u
 #define TICK_MS 100
@@ -31,15 +29,8 @@ typedef struct {
     hil_options_t options;
     hil_line_t line;
     hil_file_flash_t flash;
-    hil_store_t store;
-    hil_inflate_t inflate;
     hil_frame_decoder_t decoder;
-    hil_ref_state_t reference;
-    hil_engine_t engine;
-    hil_engine_t faulty_engine; /* what the server sees: `engine` under the faults */
-    hil_server_engine_t engines[1];
-    uint32_t latencies[HIL_RUNNER_LATENCIES];
-    hil_server_t server;
+    hil_runner_core_t core;
 } runner_t;
 
 /* --- The port ----------------------------------------------------------------------------- */
@@ -77,19 +68,6 @@ static void port_reboot(void *user)
     exit(HIL_EXIT_REBOOT);
 }
 
-/* --- Memory ------------------------------------------------------------------------------- */
-
-static bool take_memory(hil_server_config_t *config, size_t psram)
-{
-    size_t size = psram / 16 * 16;
-    uint8_t *memory = aligned_alloc(16, size);
-    if (memory == NULL) {
-        return false;
-    }
-    hil_settings_cut_memory(config, memory, size);
-    return true;
-}
-
 /* --- Start and loop ----------------------------------------------------------------------- */
 
 /* What a chip says before its application speaks frames. */
@@ -116,31 +94,12 @@ static bool start(runner_t *runner)
     static const hil_fact_t FACTS[] = {{"cpu", "of the host"}};
     options->settings.identity.facts = FACTS;
     options->settings.identity.fact_count = sizeof(FACTS) / sizeof(FACTS[0]);
-    hil_server_config_t config = {
-        .port =
-            {
-                .user = runner,
-                .write = port_write,
-                .now_ns = port_now_ns,
-                .can_baud = port_can_baud,
-                .set_baud = port_set_baud,
-                .reboot = port_reboot,
-            },
-        .identity = settings->identity,
-        .store = &runner->store,
-        .inflate = &runner->inflate,
-        .engines = runner->engines,
-        .engine_count = 1,
-        .kernels = settings->kernels,
-        .latencies = runner->latencies,
-        .latency_capacity = HIL_RUNNER_LATENCIES,
-    };
     if (!hil_file_flash_open(&runner->flash, settings->flash_path, settings->store_offset,
                              settings->store_size)) {
         return false;
     }
     hil_flash_t flash = hil_file_flash_face(&runner->flash);
-    if (hil_store_mount(&runner->store, &flash) != HIL_OK) {
+    if (!hil_runner_core_mount(&runner->core, &flash)) {
         fputs("hil_runner: cannot mount the model store\n", stderr);
         return false;
     }
@@ -150,17 +109,23 @@ static bool start(runner_t *runner)
         perror("hil_runner: " CRUMB_VARIABLE);
         return false;
     }
-    if (!take_memory(&config, settings->psram_bytes) || !hil_line_open(&runner->line)) {
+    uint8_t *memory = aligned_alloc(16, (settings->psram_bytes + 15u) / 16 * 16);
+    if (memory == NULL || !hil_line_open(&runner->line)) {
         perror("hil_runner");
         return false;
     }
-    hil_ref_engine_init(&runner->engine, &runner->reference);
-    hil_faults_begin(&options->faults, &runner->line, settings->kernels, &runner->reference,
-                     &runner->engine, &runner->faulty_engine);
-    runner->engines[0] =
-        (hil_server_engine_t){.id = ENGINE_REFERENCE, .engine = &runner->faulty_engine};
+    hil_faults_begin(&options->faults, &runner->line, settings->kernels, &runner->core.reference,
+                     &runner->core.engine);
     hil_frame_decoder_begin(&runner->decoder);
-    hil_server_begin(&runner->server, &config);
+    const hil_port_t port = {
+        .user = runner,
+        .write = port_write,
+        .now_ns = port_now_ns,
+        .can_baud = port_can_baud,
+        .set_baud = port_set_baud,
+        .reboot = port_reboot,
+    };
+    hil_runner_core_begin(&runner->core, settings, &port, &options->faults.face, memory);
     return true;
 }
 
@@ -172,7 +137,7 @@ static void tell_history(runner_t *runner, const hil_packet_t *packet)
     if (packet->type == HIL_MSG_HELLO && !options->faults.mute &&
         hil_runner_crumb_tell(&options->faults.crumb, options->settings.identity.reset_reason, text,
                               sizeof(text))) {
-        hil_server_log(&runner->server, HIL_LOG_ERROR, text, strlen(text));
+        hil_server_log(&runner->core.server, HIL_LOG_ERROR, text, strlen(text));
     }
 }
 
@@ -190,7 +155,7 @@ static void handle_received(runner_t *runner)
         hil_line_drop(&runner->line,
                       hil_frame_feed(&runner->decoder, bytes, size, &packet, &found));
         if (found) {
-            hil_faults_handle(&runner->options.faults, &runner->server, &packet);
+            hil_faults_handle(&runner->options.faults, &runner->core.server, &packet);
             tell_history(runner, &packet);
         }
     }
@@ -224,12 +189,12 @@ int main(int argc, char **argv)
     print_banner(&runner);
     static const char READY[] = "runner ready";
     if (!runner.options.faults.mute) {
-        hil_server_log(&runner.server, HIL_LOG_INFO, READY, sizeof(READY) - 1);
+        hil_server_log(&runner.core.server, HIL_LOG_INFO, READY, sizeof(READY) - 1);
     }
     while (!runner.line.closed) {
-        hil_line_wait(&runner.line, runner.server.baud_on_trial ? TICK_MS : -1);
+        hil_line_wait(&runner.line, runner.core.server.baud_on_trial ? TICK_MS : -1);
         handle_received(&runner);
-        hil_server_tick(&runner.server);
+        hil_server_tick(&runner.core.server);
     }
     return EXIT_SUCCESS;
 }

@@ -212,9 +212,10 @@ void hil_faults_handle(hil_faults_t *faults, hil_server_t *server, const hil_pac
 
 /* --- Between the server and the engine ---------------------------------------------------- */
 
-static hil_faults_t *faults_of(const hil_engine_t *outer)
+/* The face is the first member, and shares the inner engine's state. */
+static hil_faults_t *faults_of(hil_engine_t *outer)
 {
-    return outer->state;
+    return (hil_faults_t *)(void *)outer;
 }
 
 static bool is_integer(hil_dtype_t dtype)
@@ -380,78 +381,8 @@ static hil_status_t outer_run(hil_engine_t *outer, uint32_t cores, const hil_obs
     return status;
 }
 
-static uint32_t outer_node_count(const hil_engine_t *outer)
-{
-    const hil_engine_t *inner = faults_of(outer)->inner;
-    return inner->node_count(inner);
-}
-
-static uint32_t outer_input_count(const hil_engine_t *outer)
-{
-    const hil_engine_t *inner = faults_of(outer)->inner;
-    return inner->input_count(inner);
-}
-
-static uint32_t outer_output_count(const hil_engine_t *outer)
-{
-    const hil_engine_t *inner = faults_of(outer)->inner;
-    return inner->output_count(inner);
-}
-
-static hil_status_t outer_input_info(const hil_engine_t *outer, uint32_t index,
-                                     hil_tensor_info_t *info)
-{
-    const hil_engine_t *inner = faults_of(outer)->inner;
-    return inner->input_info(inner, index, info);
-}
-
-static hil_status_t outer_output_info(const hil_engine_t *outer, uint32_t index,
-                                      hil_tensor_info_t *info)
-{
-    const hil_engine_t *inner = faults_of(outer)->inner;
-    return inner->output_info(inner, index, info);
-}
-
-static hil_status_t outer_write_input(hil_engine_t *outer, uint32_t index, size_t offset,
-                                      const void *data, size_t size)
-{
-    hil_engine_t *inner = faults_of(outer)->inner;
-    return inner->write_input(inner, index, offset, data, size);
-}
-
-static hil_status_t outer_use_test_inputs(hil_engine_t *outer)
-{
-    hil_engine_t *inner = faults_of(outer)->inner;
-    return inner->use_test_inputs(inner);
-}
-
-static hil_status_t outer_read_output(const hil_engine_t *outer, uint32_t index, size_t offset,
-                                      void *data, size_t size)
-{
-    const hil_engine_t *inner = faults_of(outer)->inner;
-    return inner->read_output(inner, index, offset, data, size);
-}
-
-static bool outer_has_state(const hil_engine_t *outer)
-{
-    const hil_engine_t *inner = faults_of(outer)->inner;
-    return inner->has_state(inner);
-}
-
-static void outer_reset(hil_engine_t *outer)
-{
-    hil_engine_t *inner = faults_of(outer)->inner;
-    inner->reset(inner);
-}
-
-static void outer_memory(const hil_engine_t *outer, hil_engine_memory_t *memory)
-{
-    const hil_engine_t *inner = faults_of(outer)->inner;
-    inner->memory(inner, memory);
-}
-
 void hil_faults_begin(hil_faults_t *faults, hil_line_t *line, hil_kernels_t kernels,
-                      hil_ref_state_t *state, hil_engine_t *inner, hil_engine_t *outer)
+                      hil_ref_state_t *state, hil_engine_t *inner)
 {
     faults->line = line;
     faults->riscv = kernels == HIL_KERNELS_P4;
@@ -461,23 +392,8 @@ void hil_faults_begin(hil_faults_t *faults, hil_line_t *line, hil_kernels_t kern
         hil_ref_engine_override_rounding(
             state, faults->rounding != HIL_ROUND_TARGET ? faults->rounding : other);
     }
-    *outer = (hil_engine_t){
-        .name = inner->name,
-        .version = inner->version,
-        .state = faults,
-        .load = outer_load,
-        .unload = outer_unload,
-        .node_count = outer_node_count,
-        .input_count = outer_input_count,
-        .output_count = outer_output_count,
-        .input_info = outer_input_info,
-        .output_info = outer_output_info,
-        .write_input = outer_write_input,
-        .use_test_inputs = outer_use_test_inputs,
-        .run = outer_run,
-        .read_output = outer_read_output,
-        .has_state = outer_has_state,
-        .reset = outer_reset,
-        .memory = outer_memory,
-    };
+    faults->face = *inner; /* whatever it does not change goes straight to the engine */
+    faults->face.load = outer_load;
+    faults->face.unload = outer_unload;
+    faults->face.run = outer_run;
 }

@@ -23,6 +23,7 @@ extern const char HIL_FAULTS_HELP[];
 
 /* All zero means no fault. */
 typedef struct {
+    hil_engine_t face; /* what the server gets, once begun; the first member */
     bool flip_weight;
     char flip_parameter[256]; /* empty: the largest integer parameter */
     uint32_t flip_bit;
@@ -50,9 +51,9 @@ typedef struct {
 /* Reads one `KIND[:ARG]`; false where it is none. */
 bool hil_faults_add(hil_faults_t *faults, const char *text);
 
-/* Ties the faults to the line and the engine; `*outer` is the engine to give to the server. */
+/* Ties the faults to the line and the engine; `face` is the engine to give to the server. */
 void hil_faults_begin(hil_faults_t *faults, hil_line_t *line, hil_kernels_t kernels,
-                      hil_ref_state_t *state, hil_engine_t *inner, hil_engine_t *outer);
+                      hil_ref_state_t *state, hil_engine_t *inner);
 
 /* Hands a packet to the server, or does something else with it. */
 void hil_faults_handle(hil_faults_t *faults, hil_server_t *server, const hil_packet_t *packet);

@@ -8,12 +8,6 @@
 #define DEFAULT_BAUD 115200u
 #define MINIMUM_PSRAM (256u * 1024)
 
-/* Shares of the memory; the engine's arena takes the rest. */
-#define INPUTS_SHARE 8
-#define CAPTURES_SHARE 8
-#define ROWS_SHARE 16
-#define ALIGNMENT 16
-
 typedef struct {
     const char *name;
     hil_kernels_t kernels;
@@ -138,27 +132,4 @@ bool hil_settings_complete(const hil_settings_t *settings)
 {
     return settings->identity.target != NULL && settings->flash_path != NULL &&
            settings->store_size != 0;
-}
-
-static size_t share(size_t whole, size_t part)
-{
-    return whole / part / ALIGNMENT * ALIGNMENT;
-}
-
-void hil_settings_cut_memory(hil_server_config_t *config, uint8_t *memory, size_t size)
-{
-    size_t inputs = share(size, INPUTS_SHARE);
-    size_t captures = share(size, CAPTURES_SHARE);
-    size_t rows = share(size, ROWS_SHARE);
-    config->inputs = memory;
-    config->inputs_size = inputs;
-    memory += inputs;
-    config->captures = memory;
-    config->captures_size = captures;
-    memory += captures;
-    config->rows = (hil_row_t *)(void *)memory;
-    config->row_capacity = (uint32_t)(rows / sizeof(hil_row_t));
-    memory += rows;
-    config->arena = memory;
-    config->arena_size = share(size, 1) - inputs - captures - rows;
 }

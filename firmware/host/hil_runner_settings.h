@@ -1,6 +1,6 @@
 /*
  * What a virtual board tells its runner, on Linux or on the emulated machine: the same words with
- * the same meaning, and the same shares of memory.
+ * the same meaning.
  */
 #ifndef HIL_RUNNER_SETTINGS_H
 #define HIL_RUNNER_SETTINGS_H
@@ -11,7 +11,6 @@
 #include "hil_server.h"
 
 #define HIL_LINE_WINDOW 8 /* frames of the longest kind that a line holds */
-#define HIL_RUNNER_LATENCIES 4096
 
 typedef struct {
     hil_identity_t identity;
@@ -27,8 +26,5 @@ void hil_settings_begin(hil_settings_t *settings);
 bool hil_settings_read(hil_settings_t *settings, const char *name, const char *value);
 /* Tells whether everything that has no default was given. */
 bool hil_settings_complete(const hil_settings_t *settings);
-
-/* Cuts `memory`, 16-byte aligned, into the server's pieces, each aligned likewise. */
-void hil_settings_cut_memory(hil_server_config_t *config, uint8_t *memory, size_t size);
 
 #endif

@@ -4,27 +4,18 @@
  */
 #include <string.h>
 
-#include "hil_ref_engine.h"
+#include "hil_runner_core.h"
 #include "hil_rv32_flash.h"
 #include "hil_rv32_line.h"
 #include "hil_rv32_system.h"
 #include "hil_rv32_words.h"
-#include "hil_server.h"
-
-#define ENGINE_REFERENCE 0
 
 extern uint8_t __memory_begin[];
 
 typedef struct {
     hil_settings_t settings;
     hil_rv32_flash_t flash;
-    hil_store_t store;
-    hil_inflate_t inflate;
-    hil_ref_state_t reference;
-    hil_engine_t engine;
-    hil_server_engine_t engines[1];
-    uint32_t latencies[HIL_RUNNER_LATENCIES];
-    hil_server_t server;
+    hil_runner_core_t core;
 } runner_t;
 
 /* --- The port ----------------------------------------------------------------------------- */
@@ -91,35 +82,21 @@ static void start(runner_t *runner)
         hil_rv32_die("the model partition is not in flash", HIL_RV32_EXIT_USAGE);
     }
     hil_flash_t flash = hil_rv32_flash_face(&runner->flash);
-    if (hil_store_mount(&runner->store, &flash) != HIL_OK) {
+    if (!hil_runner_core_mount(&runner->core, &flash)) {
         hil_rv32_die("cannot mount the model store", HIL_RV32_EXIT_PANIC);
     }
     static const hil_fact_t FACTS[] = {{"cpu", "rv32imafc, emulated"}, {"cores", "1"}};
     settings->identity.counts_instructions = true;
     settings->identity.facts = FACTS;
     settings->identity.fact_count = sizeof(FACTS) / sizeof(FACTS[0]);
-    hil_server_config_t config = {
-        .port =
-            {
-                .user = runner,
-                .write = port_write,
-                .now_ns = port_now_ns,
-                .reboot = port_reboot,
-                .regions = port_regions,
-            },
-        .identity = settings->identity,
-        .store = &runner->store,
-        .inflate = &runner->inflate,
-        .engines = runner->engines,
-        .engine_count = 1,
-        .kernels = settings->kernels,
-        .latencies = runner->latencies,
-        .latency_capacity = HIL_RUNNER_LATENCIES,
+    const hil_port_t port = {
+        .user = runner,
+        .write = port_write,
+        .now_ns = port_now_ns,
+        .reboot = port_reboot,
+        .regions = port_regions,
     };
-    hil_settings_cut_memory(&config, __memory_begin, settings->psram_bytes);
-    hil_ref_engine_init(&runner->engine, &runner->reference);
-    runner->engines[0] = (hil_server_engine_t){.id = ENGINE_REFERENCE, .engine = &runner->engine};
-    hil_server_begin(&runner->server, &config);
+    hil_runner_core_begin(&runner->core, settings, &port, &runner->core.engine, __memory_begin);
 }
 
 int main(void)
@@ -129,12 +106,12 @@ int main(void)
         "runner ready on an emulated rv32imafc; a nanosecond of latency is one instruction";
     start(&runner);
     print_banner(&runner.settings.identity);
-    hil_server_log(&runner.server, HIL_LOG_INFO, READY, sizeof(READY) - 1);
+    hil_server_log(&runner.core.server, HIL_LOG_INFO, READY, sizeof(READY) - 1);
     for (;;) {
         size_t size;
         const uint8_t *bytes = hil_rv32_line_wait(&size);
-        hil_server_receive(&runner.server, bytes, size);
+        hil_server_receive(&runner.core.server, bytes, size);
         hil_rv32_line_release();
-        hil_server_tick(&runner.server);
+        hil_server_tick(&runner.core.server);
     }
 }
