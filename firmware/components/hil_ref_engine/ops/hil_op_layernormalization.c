@@ -4,13 +4,7 @@
  * Optional outputs: mean and inverse standard deviation. Source: ESP-DL 12c0616
  * dl_module_layer_normalization.hpp.
  */
-#include "hil_op.h"
-
-typedef struct {
-    uint32_t outer;
-    uint32_t inner;
-    float epsilon;
-} layer_norm_t;
+#include "hil_norm.h"
 
 static hil_status_t check_parameter(hil_op_context_t *op, uint32_t index, uint32_t inner)
 {
@@ -26,18 +20,9 @@ static hil_status_t prepare(hil_op_context_t *op)
 {
     HIL_TRY(hil_op_expect(op, 1, 3, 1));
     const hil_value_t *input = hil_op_input(op, 0);
-    HIL_TRY(hil_op_require_numeric(op, input, true));
-    HIL_TRY(hil_op_require_same_dtype(op, 0));
-    layer_norm_t *norm = hil_op_alloc(op, sizeof *norm);
-    if (norm == NULL) {
-        HIL_FAIL(op, HIL_ERR_MEMORY, "arena too small for the graph");
-    }
-    op->node->data = norm;
     uint32_t axis;
-    HIL_TRY(hil_op_axis(op, hil_op_int(op, "axis", -1), input->rank, &axis));
-    norm->outer = hil_dims_product(input->dims, 0, axis);
-    norm->inner = hil_dims_product(input->dims, axis, input->rank);
-    norm->epsilon = hil_op_float(op, "epsilon", 1e-5f);
+    HIL_TRY(hil_norm_prepare(op, &axis));
+    const hil_norm_t *norm = op->node->data;
     HIL_TRY(check_parameter(op, 1, norm->inner));
     HIL_TRY(check_parameter(op, 2, norm->inner));
     uint32_t dims[HIL_MAX_RANK];
@@ -50,7 +35,7 @@ static hil_status_t prepare(hil_op_context_t *op)
             HIL_TRY(hil_op_set_shape(op, i, input->rank, dims));
         }
     }
-    return hil_op_set_shape(op, 0, input->rank, input->dims);
+    return HIL_OK;
 }
 
 /* Mean and inverse standard deviation of one slice; `mean` in units of `scale` for integers. */
@@ -65,7 +50,7 @@ static float element(const hil_value_t *value, uint32_t index)
                                      : (float)hil_load_int(value->data, value->dtype, index);
 }
 
-static moments_t moments_of(const layer_norm_t *norm, const hil_value_t *input, uint32_t first,
+static moments_t moments_of(const hil_norm_t *norm, const hil_value_t *input, uint32_t first,
                             float scale)
 {
     moments_t moments = {0.0f, 0.0f};
@@ -118,7 +103,7 @@ static float parameter(const hil_value_t *value, uint32_t index, float absent)
 
 static hil_status_t eval(hil_op_context_t *op)
 {
-    const layer_norm_t *norm = op->node->data;
+    const hil_norm_t *norm = op->node->data;
     const hil_value_t *input = hil_op_input(op, 0);
     float scale = input->dtype == HIL_FLOAT ? 1.0f : hil_exp2f(input->exponent);
     for (uint32_t i = 0; i < norm->outer; i++) {

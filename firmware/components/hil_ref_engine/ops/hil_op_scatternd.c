@@ -62,24 +62,7 @@ static hil_status_t prepare(hil_op_context_t *op)
     return hil_op_set_shape(op, 0, data->rank, data->dims);
 }
 
-static float combine_floats(scatter_mode_t mode, float current, float update)
-{
-    switch (mode) {
-    case SCATTER_ADD:
-        return current + update;
-    case SCATTER_MUL:
-        return current * update;
-    case SCATTER_MAX:
-        return current < update ? update : current;
-    case SCATTER_MIN:
-        return update < current ? update : current;
-    case SCATTER_PUT:
-        break;
-    }
-    return update;
-}
-
-static int32_t combine_ints(scatter_mode_t mode, int32_t current, int32_t update)
+static float combined(scatter_mode_t mode, float current, float update)
 {
     switch (mode) {
     case SCATTER_ADD:
@@ -102,13 +85,14 @@ static void combine(const scatter_t *scatter, hil_dtype_t dtype, void *y, uint32
     for (uint32_t i = 0; i < scatter->length; i++) {
         if (dtype == HIL_FLOAT) {
             float *element = (float *)y + to + i;
-            *element = combine_floats(scatter->mode, *element, ((const float *)updates)[from + i]);
+            *element = combined(scatter->mode, *element, ((const float *)updates)[from + i]);
             continue;
         }
-        int32_t value = combine_ints(scatter->mode, hil_load_int(y, dtype, to + i),
-                                     hil_load_int(updates, dtype, from + i));
+        /* In 24 bits everything of 8 and 16 bits is exact, but for products that saturate. */
+        float value = combined(scatter->mode, (float)hil_load_int(y, dtype, to + i),
+                               (float)hil_load_int(updates, dtype, from + i));
         hil_store_int(y, dtype, to + i,
-                      hil_clamp_s32(value, hil_int_min(dtype), hil_int_max(dtype)));
+                      hil_clamp_s32((int32_t)value, hil_int_min(dtype), hil_int_max(dtype)));
     }
 }
 
