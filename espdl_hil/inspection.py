@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,8 @@ from espdl_hil.pipeline import (
 )
 from espdl_hil.quantizer import QuantizeConfig
 from espdl_hil.targets import Target, target_named
+
+_COMPARED_SAMPLES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,10 @@ def inspect_model(
         )
     )
     if samples is not None and not any(f.severity is Severity.ERROR for f in findings):
-        return _inspected(quantize(source, config, samples, outputs=outputs).model, chip, samples)
+        made = quantize(source, config, samples, outputs=outputs, compare=_COMPARED_SAMPLES)
+        found = _inspected(made.model, chip, samples)
+        both = worst_first(dict.fromkeys((*found.findings, *made.findings)))
+        return replace(found, findings=both)
     return Inspection(chip, findings, estimate_memory(graph, bits), ())
 
 

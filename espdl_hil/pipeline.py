@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Literal, Union
 
 from espdl_hil import espdl
 from espdl_hil.analysis import (
+    LOW_SQNR_DB,
     Finding,
     Relieved,
     Severity,
+    constant_findings,
     findings_of,
+    low_quality,
     preflight,
+    range_findings,
     refuse_errors,
     relieve,
     worst_first,
@@ -116,7 +120,8 @@ def quantize(
             application can do; where it ends by default.
         compare: how many calibration samples to simulate against the float model.
         progress: told of each stage.
-        tell: told what a look at the float model found, before any sample is run.
+        tell: told what a look at the float model found, before any sample is run; then what the
+            samples showed.
 
     Raises:
         ConfigError: no calibration data and no random samples asked for; a package is missing.
@@ -159,6 +164,8 @@ def quantize(
         histogram=config.observer.needs_histogram,
         progress=lambda done: progress("calibrate", done, samples.count),
     )
+    seen = range_findings(graph, ranges, config.bits)
+    tell(seen)
     relieved = relieve(
         graph,
         ranges,
@@ -174,7 +181,11 @@ def quantize(
     if relieved.mode is not AccumulatorHeadroom.OFF:
         noted["accumulator_headroom"] = relieved.mode.value
     bare = lower(relieved.quant, config.target, noted)
-    findings = _looked_at(bare, relieved, config.target)
+    findings = (
+        *constant_findings(graph, config.bits),
+        *seen,
+        *_looked_at(bare, relieved, config.target),
+    )
     simulator = Simulator(bare, config.target)
     model = with_test_vectors(bare, config.target, simulator, samples.sample(0))
     quality: tuple[OutputQuality, ...] = ()
@@ -187,6 +198,13 @@ def quantize(
             without = lower(assign(graph, ranges, config), config.target)
             other = Simulator(without, config.target)
             unrelieved = output_quality(other, float_model.run, compared)
+    if any(one.sqnr_db < LOW_SQNR_DB for one in quality):
+        values = [value for node in graph.nodes for value in node.outputs if value]
+        sample = samples.sample(0)
+        stored = {name: to_stored(bare, name, sample[name], config.target) for name in bare.inputs}
+        simulator.reset()
+        got = simulator.run(stored, "all")
+        findings += low_quality(quality, graph, bare, FloatModel(graph, values).run(sample), got)
     return Quantized(
         model=model,
         quant=relieved.quant,
@@ -195,7 +213,7 @@ def quantize(
         quality=quality,
         relieved=relieved,
         unrelieved=unrelieved,
-        findings=findings,
+        findings=worst_first(findings),
     )
 
 

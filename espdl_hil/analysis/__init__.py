@@ -4,6 +4,12 @@ from espdl_hil.analysis.board import board_findings
 from espdl_hil.analysis.findings import Finding, Severity
 from espdl_hil.analysis.headroom import LayerHeadroom, headroom
 from espdl_hil.analysis.memory import MemoryEstimate, estimate_memory
+from espdl_hil.analysis.precision import (
+    LOW_SQNR_DB,
+    constant_findings,
+    low_quality,
+    range_findings,
+)
 from espdl_hil.analysis.preflight import (
     cleared,
     findings_of,
@@ -14,6 +20,7 @@ from espdl_hil.analysis.preflight import (
 from espdl_hil.analysis.relief import Relief, Relieved, relieve
 
 __all__ = [
+    "LOW_SQNR_DB",
     "Finding",
     "LayerHeadroom",
     "MemoryEstimate",
@@ -22,10 +29,13 @@ __all__ = [
     "Severity",
     "board_findings",
     "cleared",
+    "constant_findings",
     "estimate_memory",
     "findings_of",
     "headroom",
+    "low_quality",
     "preflight",
+    "range_findings",
     "refuse_errors",
     "relieve",
     "worst_first",

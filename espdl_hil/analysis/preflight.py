@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from espdl_hil.analysis.chips import CHIP_MEMORY
 from espdl_hil.analysis.findings import Finding, Severity
 from espdl_hil.analysis.memory import MemoryEstimate, estimate_memory, size_text
+from espdl_hil.analysis.precision import constant_findings
 from espdl_hil.analysis.rehearsal import Rehearsal
 from espdl_hil.analysis.rules import RULES, saturation
 from espdl_hil.errors import ModelError, UnsupportedModelError, UnsupportedOperatorError
@@ -33,7 +34,7 @@ def preflight(
             has seen to it.
     """
     if isinstance(model, Graph):
-        found = [*findings_of(check(model, target, bits))]
+        found = [*findings_of(check(model, target, bits)), *constant_findings(model, bits)]
     else:
         rehearsal = Rehearsal(model, target)
         rehearsal.run()

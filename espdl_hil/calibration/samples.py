@@ -6,7 +6,6 @@ sample's index, and not by a convolution later.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -16,8 +15,6 @@ import numpy.typing as npt
 from espdl_hil.errors import ModelError
 from espdl_hil.ir.graph import Graph
 from espdl_hil.ir.types import Array
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +112,4 @@ def _checked(name: str, shape: tuple[int, ...], array: Array) -> int:
                 f" ({bad.size} of {len(array)} samples do)",
                 value=name,
             )
-    if array.size > 1 and array.min() == array.max():
-        _LOG.warning("calibration data of %r is constant: its range means nothing", name)
     return len(array)

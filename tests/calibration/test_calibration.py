@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -171,12 +169,6 @@ def test_samples_may_come_with_their_batch_dimension_and_in_any_real_type():
             assert array.dtype == np.float32
             assert array.shape == GRAPH.types[name].shape
             np.testing.assert_array_equal(array, other[name])
-
-
-def test_constant_data_is_warned_of(caplog):
-    with caplog.at_level(logging.WARNING):
-        Samples.of(GRAPH, {**GOOD, "x": np.zeros((2, 3, 4))})
-    assert "'x' is constant" in caplog.text
 
 
 def test_equal_seeds_give_equal_random_samples():
