@@ -14,9 +14,11 @@
 #   make cycles          a day of operation with faults, compressed (SEED=, CYCLES=)
 #   make digest-overhead what digests cost on the board's side (FILES=)
 #   make support         write docs/support.md again, from what golden data and random models show
+#   make errata          write docs/errata.md again, from the catalogue that the tests hold
 #   make firmware        the runner for a chip, with ESP-IDF: TARGET=esp32s3, FLASH=8MB, VARIANT=usb_cdc
 #   make firmware-host   the host builds of the firmware, with and without sanitizers (needs g++)
 #   make wheel           build the wheel, install it elsewhere, run a model without this checkout
+#   make format          format everything, and mend what the linter can
 #   make venv            only the virtual environment with everything for development
 #   make clean           forget builds and the demo; keeps the virtual environment
 #

@@ -59,27 +59,45 @@ FIRST_FORM = [
     "RequantizeLinear",
 ]
 
-LAB_MODULES = (
-    "espdl_hil",
-    "espdl_hil.boards.inventory",
-    "espdl_hil.boards.session",
-    "espdl_hil.cli",
-    "espdl_hil.espdl",
-    "espdl_hil.pipeline",
-    "espdl_hil.results.render_html",
-    "espdl_hil.simulator",
-    "espdl_hil.suite",
-    "espdl_hil.checking",
-    "espdl_hil.virtual",
-    "espdl_hil.wire",
-    "pytest_espdl_hil.plugin",
-)
+QUANTIZING_ROOM = "espdl_hil.frontend."
+"""The one room whose modules need more than a lab PC has."""
 NOT_IN_A_LAB = ("onnx", "onnxruntime", "onnxslim", "torch", "sklearn", "scipy")
 
 
 def sources(*folders: Path) -> Iterator[Path]:
     for folder in folders:
         yield from sorted(folder.rglob("*.py"))
+
+
+def modules() -> list[str]:
+    """Names of all our modules that can be imported without running a program."""
+    found = []
+    for path in sources(PACKAGE, PLUGIN):
+        root = PACKAGE.parent if path.is_relative_to(PACKAGE) else PLUGIN.parent
+        parts = path.relative_to(root).with_suffix("").parts
+        if parts[-1] != "__main__":
+            found.append(".".join(parts).removesuffix(".__init__"))
+    return found
+
+
+def rooms() -> set[str]:
+    """Packages and modules that stand directly in ``espdl_hil``."""
+    return {".".join(name.split(".")[:2]) for name in modules() if name.startswith("espdl_hil.")}
+
+
+def contracts() -> dict[str, set[str]]:
+    """Names of modules by contract of pyproject.toml: its source modules, or its layers."""
+    found = {}
+    parts = (PROJECT / "pyproject.toml").read_text().split("[[tool.importlinter.contracts]]")
+    for text in parts[1:]:
+        name = re.search(r'^name = "(.*)"$', text, re.MULTILINE)
+        listed = re.search(
+            r"^(?:source_modules|layers) = \[(.*?)\]$", text, re.MULTILINE | re.DOTALL
+        )
+        assert name is not None
+        assert listed is not None
+        found[name[1]] = set(re.findall(r"[\w.]+", listed[1]))
+    return found
 
 
 def relative(path: Path) -> str:
@@ -129,6 +147,26 @@ def test_the_exceptions_to_the_rule_on_names_still_exist():
     assert [name for name in NAMES_AS_STRINGS_ALLOWED if not (PACKAGE / name).is_file()] == []
 
 
+def test_every_room_has_its_layer():
+    assert rooms() - contracts()["imports go down"] == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "doors"),
+    [
+        ("only frontend imports onnx and its companions", {"frontend"}),
+        (
+            "only transport and the virtual board's ports know serial lines",
+            {"transport", "virtual"},
+        ),
+    ],
+)
+def test_a_contract_with_doors_binds_every_other_room(name, doors):
+    bound = contracts()[name]
+    assert rooms() - bound == {f"espdl_hil.{door}" for door in doors}
+    assert "pytest_espdl_hil" in bound
+
+
 def test_only_the_command_line_prints():
     places = [
         relative(path)
@@ -173,7 +211,8 @@ def test_the_c_engine_executes_what_the_simulator_executes():
 
 
 def test_a_lab_pc_needs_none_of_the_quantizing_packages():
-    """Everything that runs models on boards imports with those packages blocked."""
+    """Every module but the frontend's imports with those packages blocked."""
+    lab = [name for name in modules() if not name.startswith(QUANTIZING_ROOM)]
     program = (
         "import importlib, json, sys\n"
         "blocked, modules = json.loads(sys.argv[1])\n"
@@ -181,7 +220,7 @@ def test_a_lab_pc_needs_none_of_the_quantizing_packages():
         "for name in modules: importlib.import_module(name)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, json.dumps([NOT_IN_A_LAB, LAB_MODULES])],
+        [sys.executable, "-c", program, json.dumps([NOT_IN_A_LAB, lab])],
         capture_output=True,
         text=True,
         timeout=120,
