@@ -18,7 +18,7 @@ import pytest
 from espdl_hil.ir.types import Array
 from espdl_hil.results.records import CheckRecord
 from pytest_espdl_hil.items import checker_of
-from pytest_espdl_hil.reporting import HilMismatchError, add_check
+from pytest_espdl_hil.reporting import require_passed
 
 if TYPE_CHECKING:
     from espdl_hil.boards.borrowed import Lender
@@ -118,24 +118,29 @@ class ModelsOnDut:
         *,
         vectors: int = 2,
         sequence: bool = False,
+        member: str | None = None,
+        key: bytes | None = None,
+        preflight: bool = True,
     ) -> CheckRecord:
         """Run an ``.espdl`` file and fail where an integer differs, as ``hil_check`` does.
 
         Returns:
             The record, whose latency and memory a test may judge further.
         """
-        from espdl_hil.checking import finding
-
         with self.session() as session:
             checker, board = checker_of(self._config), session.board
             prepared = checker.take(
-                Path(path), board.target, inputs=inputs, vectors=vectors, sequence=sequence
+                Path(path),
+                board.target,
+                inputs=inputs,
+                vectors=vectors,
+                sequence=sequence,
+                member=member,
+                key=key,
+                preflight=preflight,
             )
             record = checker.check(prepared, board, session)
-        add_check(self._node, record)
-        if not record.passed:
-            raise HilMismatchError(finding(record))
-        return record
+        return require_passed(self._node, record)
 
     @contextlib.contextmanager
     def _resting(self, serial: Any) -> Iterator[None]:  # noqa: ANN401 -- their class

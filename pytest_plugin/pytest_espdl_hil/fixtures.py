@@ -12,7 +12,7 @@ from espdl_hil.ir.types import Array
 from espdl_hil.results.records import CheckRecord
 from pytest_espdl_hil.embedded import DUT_BOARD
 from pytest_espdl_hil.items import BENCH, NO_BOARD, ModelOnBoard, checker_of
-from pytest_espdl_hil.reporting import HilMismatchError, add_check
+from pytest_espdl_hil.reporting import require_passed
 
 if TYPE_CHECKING:
     from espdl_hil.boards.inventory import Board
@@ -63,12 +63,11 @@ def hil_check(
 
     ``hil_check(path, inputs=None, vectors=2, sequence=False)`` compares ``inputs`` (integers by
     name, stored layout) where given, the file's own test inputs, and ``vectors`` seeded random
-    input sets; with ``sequence``, these are the steps of one stream, in that order; without
-    ``preflight``, a file runs whatever the preflight says of it. It returns the record, whose
-    latency and memory a test may judge further.
+    input sets; with ``sequence``, these are the steps of one stream, in that order. ``member``
+    chooses a model of a pack, and ``key`` (16 bytes) decrypts; without ``preflight``, a file runs
+    whatever the preflight says of it. It returns the record, whose latency and memory a test may
+    judge further.
     """
-    from espdl_hil.checking import finding
-
     checker = checker_of(request.config)
 
     def check(
@@ -92,10 +91,7 @@ def hil_check(
             preflight=preflight,
         )
         record = checker.check(prepared, hil_board, hil_session)
-        add_check(request.node, record)
-        if not record.passed:
-            raise HilMismatchError(finding(record))
-        return record
+        return require_passed(request.node, record)
 
     return check
 

@@ -10,7 +10,7 @@ import pytest
 from espdl_hil.errors import ConfigError, EspdlHilError
 from espdl_hil.suite import SUFFIX, SuiteModel, read_suite
 from pytest_espdl_hil.bench import Bench
-from pytest_espdl_hil.reporting import HilMismatchError, add_check
+from pytest_espdl_hil.reporting import HilMismatchError, require_passed
 
 if TYPE_CHECKING:
     from espdl_hil.boards.inventory import Board
@@ -74,14 +74,10 @@ class ModelOnBoard(pytest.Item):
     def runtest(self) -> None:
         """Prepare the model for the board's target, run every input set, judge."""
         assert self.board is not None, "skipped items do not run"
-        from espdl_hil.checking import finding
-
         checker = checker_of(self.config)
         prepared = checker.prepare(self.model, self.board.target)
         record = checker.check(prepared, self.board, self.config.stash[BENCH].session(self.board))
-        add_check(self, record)
-        if not record.passed:
-            raise HilMismatchError(finding(record))
+        require_passed(self, record)
 
     def repr_failure(
         self,

@@ -38,10 +38,19 @@ class HilMismatchError(AssertionError):
     """A board computed something else, or a budget is broken; the text is the whole finding."""
 
 
-def add_check(item: pytest.Item, record: CheckRecord) -> None:
-    """Note what ``item`` found, for the reports and as JUnit properties."""
+def require_passed(item: pytest.Item, record: CheckRecord) -> CheckRecord:
+    """Note what ``item`` found, for the reports and as JUnit properties, and return it.
+
+    Raises:
+        HilMismatchError: an integer differs, or a budget is broken.
+    """
+    from espdl_hil.checking import finding
+
     item.stash.setdefault(CHECKS, []).append(record)
     item.user_properties.extend(junit_properties(record))
+    if not record.passed:
+        raise HilMismatchError(finding(record))
+    return record
 
 
 def junit_properties(record: CheckRecord) -> list[tuple[str, object]]:
