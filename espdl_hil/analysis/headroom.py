@@ -18,6 +18,7 @@ from espdl_hil.ir.lowered import LoweredModel
 from espdl_hil.ir.operator import ExponentRule
 from espdl_hil.ir.types import Array, DType, Floats
 from espdl_hil.numerics.mac import Mac
+from espdl_hil.ops._recurrent import GATE_SUMS, GateSums, Recurrent, gates_in_accumulator
 from espdl_hil.ops._requantize import assigned
 from espdl_hil.ops.matmul import PASSING_LAYERS
 from espdl_hil.ops.requantize_linear import RequantizeLinear
@@ -34,9 +35,10 @@ class LayerHeadroom:
     Attributes:
         node: name of the node.
         op_type: its operator.
-        tail: whether these are the channels beyond the last whole vector, which the scalar
-            accumulator sums.
-        channels: how many output channels it sums.
+        tail: whether these are the channels beyond the last whole vector, or the gates of a
+            recurrent layer, which the scalar accumulator sums.
+        channels: how many output channels it sums; for gates, those of the input, then those of
+            the state, over all directions.
         accumulator: width and behaviour.
         bound: the largest magnitude that any partial sum can reach, bias included.
         at_risk: output channels whose partial sums can leave the accumulator.
@@ -94,6 +96,7 @@ def headroom_of(
     """The same for a model that has been rehearsed once."""
     layers = [(act, macs_of(act)) for act in rehearsal.acts]
     watches = [[_Watch(mac) for mac in macs] for _, macs in layers]
+    gates = [_watch_gates(act) for act in rehearsal.acts]
     seen = False
     for sample in samples:
         rehearsal.run(sample)
@@ -103,13 +106,65 @@ def headroom_of(
             mac.watcher = None
     ranges = value_ranges(rehearsal)
     found = []
-    for (act, macs), watched in zip(layers, watches, strict=True):
+    for (act, macs), watched, sums in zip(layers, watches, gates, strict=True):
+        if sums is not None:
+            del act.at.memo[GATE_SUMS]
+            found += _gate_rows(act, sums if seen else None, ranges, rehearsal.target)
+            continue
         given = [ranges[name] for name in act.node.inputs[:2] if name in ranges]
         if macs and given:
             found += _rows(act, macs, watched if seen else None, given[0])
         elif len(given) == 2:
             found += _product_rows(act, given[0], given[1])
     return tuple(found)
+
+
+def _watch_gates(act: Act) -> GateSums | None:
+    """Watch a recurrent layer; ``None`` for any other."""
+    if not isinstance(act.operator, Recurrent):
+        return None
+    sums = GateSums()
+    act.at.memo[GATE_SUMS] = sums
+    return sums
+
+
+def _gate_rows(
+    act: Act, sums: GateSums | None, ranges: Mapping[str, Range], target: Target
+) -> list[LayerHeadroom]:
+    """The scalar accumulator of a recurrent layer; nothing where it computes in float."""
+    x, *others = act.inputs[:3]
+    matrices = [operand.array for operand in others if operand is not None]
+    if x is None or x.array.dtype.name not in ("int8", "int16") or len(matrices) < 2:
+        return []
+    bits = 8 * x.array.dtype.itemsize
+    accumulator, full = target.mac[bits].tail, 1 << (bits - 1)
+    limits = (ranges.get(act.node.inputs[0], (-full, full - 1)), (-full, full - 1))
+    above: list[int] = []
+    below: list[int] = []
+    for matrix, (low, high) in zip(matrices, limits, strict=True):
+        rows = matrix.reshape(-1, matrix.shape[-1]).astype(np.int64)
+        if not gates_in_accumulator(rows.shape[1], bits, target):
+            continue
+        positive, negative = np.maximum(rows, 0).sum(axis=1), np.minimum(rows, 0).sum(axis=1)
+        above += [int(n) for n in positive * max(high, 0) + negative * min(low, 0)]
+        below += [int(n) for n in positive * min(low, 0) + negative * max(high, 0)]
+    if not above:
+        return []
+    limit = 1 << (accumulator.bits - 1)
+    pairs = enumerate(zip(above, below, strict=True))
+    return [
+        LayerHeadroom(
+            node=act.node.name,
+            op_type=act.node.op_type,
+            tail=True,
+            channels=len(above),
+            accumulator=accumulator,
+            bound=max(*above, *(-n for n in below)),
+            at_risk=tuple(n for n, (high, low) in pairs if high >= limit or low < -limit),
+            reached=None if sums is None else sums.reached,
+            left=None if sums is None else sums.left,
+        )
+    ]
 
 
 def macs_of(act: Act) -> list[Mac]:

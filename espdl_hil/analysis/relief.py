@@ -22,6 +22,7 @@ from espdl_hil.errors import ModelError
 from espdl_hil.ir.graph import Graph, Node, QuantModel
 from espdl_hil.ir.types import Array
 from espdl_hil.lowering import lower, to_stored
+from espdl_hil.ops._recurrent import GATE_SUMS, GateSums, Recurrent
 from espdl_hil.quantizer import AccumulatorHeadroom, QuantizeConfig, Room, assign
 
 _KEPT_BITS = 4
@@ -183,6 +184,9 @@ class _Search:
         model, target = rehearsal.model, rehearsal.target
         found: dict[str, int] = {}
         guilty: list[int] = []
+        for act in rehearsal.acts:
+            if isinstance(act.operator, Recurrent):
+                act.at.memo[GATE_SUMS] = GateSums()
         for done, index in enumerate(samples):
             sample = self.sample_at(index)
             rehearsal.reset()
@@ -210,7 +214,9 @@ class _Search:
             lacking = missing.get(node.name, 0)
             if not lacking or node.name in self.stuck:
                 continue
-            room = self._cheapest(node, lacking)
+            # What a recurrent layer gives up moves its gates, which have one exponent.
+            fixed = isinstance(node.op, Recurrent)
+            room = None if fixed else self._cheapest(node, lacking)
             if room is None or room == self.rooms.get(node.name):
                 self.stuck[node.name] = self._cannot(node, lacking)
             else:
@@ -250,7 +256,16 @@ class _Search:
         return fitting_exponent(float(np.abs(constant).max()), _KEPT_BITS), inputs + spare
 
     def _cannot(self, node: Node, lacking: int) -> ModelError:
-        accumulator = self.config.target.mac[self.config.bits].lane.bits
+        arithmetic = self.config.target.mac[self.config.bits]
+        if isinstance(node.op, Recurrent):
+            return ModelError(
+                f"{node.op.op_type}: the {arithmetic.tail.bits}-bit scalar accumulator of "
+                f"{self.config.target.name} lacks {lacking} bit(s) for the gates",
+                node=node.name,
+                hint="fewer inputs or hidden elements, compute in int8, or accept saturation: "
+                "--accumulator-headroom off",
+            )
+        accumulator = arithmetic.lane.bits
         return ModelError(
             f"{node.op.op_type}: the {accumulator}-bit accumulators of {self.config.target.name} "
             f"lack {lacking} bit(s), and weights and inputs would keep fewer than {_KEPT_BITS}",
@@ -346,4 +361,7 @@ def _missing_bits(act: Act) -> int:
     lacking = max((mac.missing_bits for mac in macs), default=0)
     for mac in macs:
         mac.missing_bits = 0
+    gates = act.at.memo.get(GATE_SUMS)
+    if isinstance(gates, GateSums):
+        lacking, gates.missing_bits = max(lacking, gates.missing_bits), 0
     return lacking

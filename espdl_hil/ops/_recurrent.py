@@ -22,11 +22,46 @@ from espdl_hil.numerics import round_float, saturate, saturating_sums, scale_of,
 from espdl_hil.ops._plain import required
 from espdl_hil.ops._table import Float32s
 from espdl_hil.ops.sigmoid import logistic
+from espdl_hil.targets import Target
 
 _SIGMOID_BOUND = np.float32(6.3)
 _TANH_BOUND = np.float32(3.5)
 _FINEST_GATE = -15
 _LARGEST_SHIFT = 31  # upstream forms 1 << shift in 32 bits
+
+GATE_SUMS = "gate_sums"
+"""Where ``Execution.memo`` may hold a ``GateSums`` that wants to see the sums of a layer."""
+
+
+@dataclass(slots=True)
+class GateSums:
+    """What the runs of one layer have shown of its scalar accumulator.
+
+    Attributes:
+        reached: the largest magnitude of a partial sum in the worst order of additions.
+        left: how many sums left the accumulator.
+        missing_bits: how many bits it lacked for them.
+    """
+
+    reached: int = 0
+    left: int = 0
+    missing_bits: int = 0
+
+    def see(self, products: Ints, terms: Ints, left: npt.NDArray[np.bool_], bits: int) -> None:
+        """Note the sums of one product of matrix and vector, ``terms`` as the kernel adds them."""
+        high = int(np.maximum(products, 0).sum(axis=1).max(initial=0))
+        low = int(np.minimum(products, 0).sum(axis=1).min(initial=0))
+        self.reached = max(self.reached, high, -low)
+        self.left += int(left.sum())
+        if left.any():
+            partial = np.cumsum(terms[left], axis=1)
+            largest = max(int(partial.max()), -int(partial.min()) - 1)
+            self.missing_bits = max(self.missing_bits, largest.bit_length() - (bits - 1))
+
+
+def gates_in_accumulator(length: int, bits: int, target: Target) -> bool:
+    """Whether a vector kernel sums dot products of ``length``: in the scalar accumulator."""
+    return target.vector and length % target.mac[bits].filter_block == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +106,19 @@ def dot_products(matrix: Ints, vector: Ints, shift: int, at: Execution) -> npt.N
     its registers, and without a vector unit, the sum is converted to float32 first.
     """
     bits = 8 * matrix.dtype.itemsize
-    block = at.target.mac[bits].filter_block
     products = matrix.astype(np.int64) * vector.astype(np.int64)
     sums = products.sum(axis=1)
-    if at.target.vector and shift >= 0 and len(vector) % block == 0:
+    if shift >= 0 and gates_in_accumulator(len(vector), bits, at.target):
         if shift > _LARGEST_SHIFT:
             raise ModelError(f"a gate shift by {shift} bits: the kernel shifts by up to 31")
-        tail = at.target.mac[bits].tail
+        tail, block = at.target.mac[bits].tail, at.target.mac[bits].filter_block
         start = np.zeros(len(matrix), dtype=np.int64)
         terms = products.reshape(len(matrix), -1, block).sum(axis=2)
         left, values = saturating_sums(start, terms, tail.bits)
         sums[left] = values
+        watcher = at.memo.get(GATE_SUMS)
+        if isinstance(watcher, GateSums):
+            watcher.see(products, terms, left, tail.bits)
         return saturate(shift_round(sums, shift, at.target.rounding), np.int16).astype(np.int16)
     scaled = sums.astype(np.float32) * scale_of(-shift)
     return saturate(round_float(scaled, at.target.rounding), np.int16).astype(np.int16)

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espdl_hil.analysis import headroom
+from espdl_hil.ir.lowered import Tensor
+from espdl_hil.ir.types import DType
 from espdl_hil.simulator import Simulator
 from espdl_hil.targets import Overflow, target_named
 from tests.analysis import models
@@ -119,3 +121,59 @@ def test_a_wrapping_accumulator_is_watched_too():
     lowered = models.gemm(weights.astype(np.int8), C, bias=np.array([2**31 - 1]))
     (row,) = headroom(lowered, C, [{"x": np.full((1, 1 << 12), -128, dtype=np.int8)}])
     assert (row.at_risk, row.left) == ((0,), 1)
+
+
+def gru(weights: np.ndarray, target, steps: int = 2):
+    """A GRU of 8 hidden elements over int16, state weights 1, no bias."""
+    hidden, size = 8, weights.shape[1]
+    kind = DType.INT16
+    parameters = [
+        Tensor.of("w", weights[None].astype(np.int16), exponents=(-15,)),
+        Tensor.of("r", np.ones((1, 3 * hidden, hidden), np.int16), exponents=(-15,)),
+        Tensor.of("b", np.zeros((1, 6 * hidden), np.int16), exponents=(-9,)),
+    ]
+    values = [
+        models.value("x", (steps, 1, size), -15, kind),
+        models.value("y", (steps, 1, 1, hidden), -15, kind),
+        models.value("last", (1, 1, hidden), -15, kind),
+    ]
+    layer = models.node(
+        "GRU",
+        ("x", "w", "r", "b"),
+        ("y", "last"),
+        direction="forward",
+        gate_exponent=-9,
+        hidden_size=hidden,
+        layout=0,
+        linear_before_reset=1,
+    )
+    return models.model([layer], values, parameters, target.name)
+
+
+@given(st.integers(0, 2**32), st.sampled_from([S3, P4]), st.sampled_from([8, 600, 1024]))
+def test_gates_are_bounded_and_watched(seed, target, size):
+    rng = np.random.default_rng(seed)
+    weights = rng.choice([-32768, 32767, 32767, 5], (24, size)).astype(np.int64)
+    x = np.full((2, 1, size), 32767, np.int16)
+    x[1] = rng.choice([-32768, 32767], size)
+    (row,) = headroom(gru(weights, target), target, [{"x": x}])
+    assert (row.op_type, row.channels) == ("GRU", 48)
+    bits = target.mac[16].tail.bits
+    assert row.accumulator.bits == bits
+    products = x[:, 0, None, :].astype(np.int64) * weights
+    partial = np.cumsum(products.reshape(2, 24, -1, 8).sum(axis=3), axis=2)
+    assert np.abs(partial).max() <= row.reached <= row.bound
+    over = (partial >= 1 << bits - 1) | (partial < -(1 << bits - 1))
+    assert row.left == int(over.any(axis=2).sum())
+    assert set(np.flatnonzero(over.any(axis=(0, 2)))) <= set(row.at_risk)
+    if size == 8:
+        assert not row.at_risk
+        assert row.left == 0
+
+
+def test_gates_that_are_summed_in_float_have_no_accumulator():
+    weights = np.full((24, 1024), 32767)
+    assert headroom(gru(weights, S3), S3)
+    assert headroom(gru(weights, C), C) == ()
+    (row,) = headroom(gru(np.full((24, 1023), 32767), S3), S3)
+    assert row.channels == 24, "the state's alone: 1023 inputs do not fill registers"

@@ -280,3 +280,27 @@ def test_the_command_says_what_was_given_up(tmp_path, capsys):
     assert "20-bit accumulator saturates there" in said.err
     assert main(["quantize", "--target", "esp32p4", *words]) == 0
     assert "accumulators" not in capsys.readouterr().out
+
+
+def test_gates_that_overflow_are_said_to_and_give_nothing_up():
+    """1024 full-scale products of int16 are 40 bits and a sign; gates have one exponent."""
+    model = model_of(
+        "g (float[2,1,1024] x, float[1,24,1024] w, float[1,24,8] r, float[1,48] b) => (float y)"
+        " { y, last = GRU<hidden_size = 8, linear_before_reset = 1>(x, w, r, b) }"
+    )
+    for tensor in model.graph.initializer:
+        array = np.full(tensor.dims, 0.99 if tensor.name == "w" else 0.0, np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    samples = {"x": np.full((3, 2, 1, 1024), 0.99, np.float32)}
+    config = QuantizeConfig(S3, 16)
+    result = quantize(model.SerializeToString(), config, samples)
+    assert result.relieved.mode is AccumulatorHeadroom.CALIBRATION
+    (error,) = result.relieved.stuck
+    assert "40-bit scalar accumulator" in error.what
+    assert not result.relieved.reliefs
+    everything = replace(config, accumulator_headroom=AccumulatorHeadroom.ANY_INPUT)
+    with pytest.raises(UnsupportedModelError, match="scalar accumulator"):
+        quantize(model.SerializeToString(), everything, samples)
+    samples["x"][..., 400:] = 0.0
+    calm = quantize(model.SerializeToString(), config, samples)
+    assert not calm.relieved.stuck
