@@ -232,6 +232,8 @@ def _write_together(files: Mapping[Path, bytes]) -> None:
             partials[path].write_bytes(data)
         for path, partial in partials.items():
             partial.replace(path)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror or error}", file=path) from error
     finally:
         for partial in partials.values():
             partial.unlink(missing_ok=True)

@@ -17,13 +17,14 @@ from espdl_hil.analysis import board_findings, cleared, refuse_errors
 from espdl_hil.boards.capturing import run_capturing_all
 from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.session import BoardSession, open_session
-from espdl_hil.cli._arrays import read_arrays, write_arrays
+from espdl_hil.cli._arrays import check_writable, read_arrays, write_arrays
 from espdl_hil.cli._bench import add_inventory_option, ending_cleanly, inventory_of, progress_for
 from espdl_hil.cli._containers import add_container_options
 from espdl_hil.cli._findings import print_findings
+from espdl_hil.errors import ModelError
 from espdl_hil.espdl import container
 from espdl_hil.ir.types import Array
-from espdl_hil.runs import Engine, RunRequest, RunResult
+from espdl_hil.runs import Engine, LatencyUnit, RunRequest, RunResult
 
 HELP = "run a model on a board and bring its integers back"
 
@@ -70,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run on the board and write the values; 0 when it could be done."""
+    check_writable(arguments.outputs)
     board = inventory_of(arguments).named(arguments.board)
     data = container.plain_file(
         pipeline.read_bytes(arguments.file), arguments.member, arguments.key
@@ -79,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     warnings = Console(stderr=True, highlight=False)
     if model is not None:
         print_findings(warnings, cleared(model, board.target))
+        if not (model.test_inputs or arguments.inputs):
+            raise ModelError("the file brings no test inputs", hint="give some: --inputs IN.npz")
     request = RunRequest(
         model=data,
         inputs=read_arrays(arguments.inputs) if arguments.inputs else {},
@@ -102,11 +106,13 @@ def run(arguments: argparse.Namespace) -> int:
         result = run_it(session, request, arguments.deadline)
         flashed = session.flashed
     values = {**result.captured, **result.outputs}
-    write_arrays(arguments.outputs, values)
+    # First what was measured: it is not to be lost where its values cannot be kept.
     if arguments.json:
         print(json.dumps(_document(arguments, board, result, values, flashed), indent=2))
     else:
         _print_report(board, result, values)
+    write_arrays(arguments.outputs, values)
+    if not arguments.json:
         print(f"wrote {len(values)} value(s) to {arguments.outputs}")
     return 0
 
@@ -184,13 +190,12 @@ def _document(
 
 def _print_report(board: Board, result: RunResult, values: dict[str, Array]) -> None:
     kind = "virtual board" if result.board.virtual else "board"
-    latency = f"{np.median(result.latency_us) / 1000:.3f} ms"
+    median = float(np.median(result.latency_us))
+    timed = result.board.latency_unit is LatencyUnit.MICROSECONDS
+    latency = f"{median / 1000:.3f} ms" if timed else f"{median / 1000:.3f} M instructions"
     runs = len(result.latency_us)
-    table = Table(
-        title=f"{kind} {board.name} ({result.board.target}): {latency}, median of {runs} run(s)",
-        box=SIMPLE,
-        title_justify="left",
-    )
+    title = f"{kind} {board.name} ({result.board.target}): {latency}, median of {runs} run(s)"
+    table = Table(box=SIMPLE)
     for title in ("value", "type", "shape", "min", "max"):
         table.add_column(title)
     for name, array in values.items():
@@ -198,6 +203,7 @@ def _print_report(board: Board, result: RunResult, values: dict[str, Array]) -> 
         cells = (name, str(array.dtype), str(list(array.shape)), str(low), str(high))
         table.add_row(*map(Text, cells))
     console = Console(highlight=False)
+    console.print(title, markup=False, soft_wrap=True)
     console.print(table)
     link = result.link
     upload = "model uploaded" if link.model_uploaded else "model was there"

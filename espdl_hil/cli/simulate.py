@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from espdl_hil import pipeline
-from espdl_hil.cli._arrays import read_arrays, write_arrays
+from espdl_hil.cli._arrays import check_writable, read_arrays, write_arrays
 from espdl_hil.cli._containers import add_container_options
 from espdl_hil.ir.lowered import LoweredModel
 from espdl_hil.ir.types import Array
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate once and write the values; 0 when it could be done."""
+    check_writable(arguments.outputs)
     model = pipeline.load_model(arguments.file, member=arguments.member, key=arguments.key)
     target = pipeline.resolve_target(model, arguments.target)
     inputs = read_arrays(arguments.inputs) if arguments.inputs else None
