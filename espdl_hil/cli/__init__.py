@@ -16,10 +16,11 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from espdl_hil import __version__
-from espdl_hil.errors import EspdlHilError
+from espdl_hil.errors import EspdlHilError, FormatError, ModelError
 
 __all__ = ["EXIT_BUG", "EXIT_EQUAL", "EXIT_INTERRUPTED", "EXIT_MISMATCH", "EXIT_USAGE", "main"]
 
@@ -49,13 +50,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program name; ``None`` takes those of the process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    model: Path | None = None
     try:
         arguments = _parser(words).parse_args(words)
+        model = getattr(arguments, "file", None) or getattr(arguments, "model", None)
         code = cast(_Verb, arguments.verb_module).run(arguments)
         sys.stdout.flush()
         return code
+    except (FormatError, ModelError) as error:
+        # They say where in a model; of which one, only the arguments know.
+        return _complain(f"{model}: {error}" if model else str(error), error.exit_code)
     except EspdlHilError as error:
         return _complain(str(error), error.exit_code)
+    except MemoryError as error:
+        return _complain(f"out of memory: {error}", EXIT_USAGE)
     except KeyboardInterrupt:
         return _complain("interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:

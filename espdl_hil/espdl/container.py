@@ -22,6 +22,8 @@ _PACK_TABLE_OFFSET = {b"PDL1": 4, b"PDL2": 4, b"PDL3": 56}
 _PACK_VERSION_BYTES = 16
 _SHA256_OFFSET = 24
 _KEY_BYTES = 16
+_ONNX_FIRST_BYTE = 0x08
+"""The tag of ``ir_version``, which exporters write first."""
 _COUNTER = bytes(range(0x10, 0x20))
 """The initial counter block, fixed by the format: one key must not encrypt two models."""
 
@@ -70,12 +72,20 @@ def list_members(data: bytes) -> tuple[Member, ...]:
         return (Member("", 0, _single_size(data, 0, "file")),)
     if magic in _PACK_TABLE_OFFSET:
         return _pack_members(data, magic)
+    if not data:
+        raise FormatError("the file is empty", offset=0, field="magic")
     raise FormatError(
-        f"unknown magic {magic!r}",
-        offset=0,
-        field="magic",
-        hint="expected EDL1, EDL2, PDL1, PDL2 or PDL3: is this an .espdl file?",
+        f"unknown magic {magic!r}", offset=0, field="magic", hint=_hint_at_another_kind(data)
     )
+
+
+def _hint_at_another_kind(data: bytes) -> str:
+    """What to do about a file that is not ours, by how such files begin."""
+    if bytes(data[:20]) == b"version https://git-":
+        return "this is a pointer of Git LFS; get the file itself: git lfs pull"
+    if data[0] == _ONNX_FIRST_BYTE:
+        return "if this is an ONNX model, make an .espdl file of it first: espdl-hil quantize"
+    return "expected EDL1, EDL2, PDL1, PDL2 or PDL3: is this an .espdl file?"
 
 
 def choose_member(data: bytes, wanted: str | None = None) -> Member:

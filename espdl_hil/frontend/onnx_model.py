@@ -16,7 +16,7 @@ import onnxslim
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper, shape_inference
 
-from espdl_hil.errors import ModelError
+from espdl_hil.errors import ConfigError, ModelError
 from espdl_hil.frontend.widths import float_inputs, refuse_quantized, to_single_precision
 from espdl_hil.ops.rms_normalization import RMSNormalization
 from espdl_hil.ops.swish import Swish
@@ -75,7 +75,9 @@ def _read(source: Path | bytes) -> onnx.ModelProto:
             model = onnx.load(str(source))
     except DecodeError as error:
         raise ModelError(
-            f"not an ONNX model: {error}", hint="is the file complete, and really an .onnx?"
+            f"not an ONNX model: {error}",
+            hint="is the file complete, and really an .onnx? A file of some 130 bytes is a pointer "
+            "of Git LFS; get the file itself: git lfs pull",
         ) from error
     except onnx.checker.ValidationError as error:
         raise ModelError(
@@ -83,8 +85,9 @@ def _read(source: Path | bytes) -> onnx.ModelProto:
             hint="keep the data file beside the .onnx, under its name",
         ) from error
     except OSError as error:
-        raise ModelError(
-            f"cannot read the model: {error.strerror or error}", value=str(source)
+        raise ConfigError(
+            f"cannot be read: {error.strerror or error}",
+            file=None if isinstance(source, bytes) else source,
         ) from error
     if not model.graph.node:
         raise ModelError(

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import zipfile
 from argparse import Namespace
 
 import numpy as np
@@ -172,6 +173,48 @@ def test_arrays_come_back_equal_whatever_their_names(tmp_path):
     assert [child.name for child in tmp_path.iterdir()] == ["out.npz"]
 
 
+def test_an_archive_with_wrong_bytes_is_read_whole_or_named(tmp_path):
+    path = tmp_path / "damaged.npz"
+    np.savez_compressed(path, x=np.random.default_rng(0).integers(0, 9, 500))
+    good, random = path.read_bytes(), np.random.default_rng(1)
+    for _ in range(60):
+        damaged = bytearray(good)
+        for at in random.integers(0, len(good), 3):
+            damaged[at] = random.integers(256)
+        path.write_bytes(damaged)
+        try:
+            _arrays.read_arrays(path)
+        except ConfigError as error:
+            assert path.name in str(error)
+
+
+@pytest.mark.parametrize("name", [".", "absent/out.npz"])
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_computed(
+    tmp_path, capsys, name
+):
+    words = ["simulate", "absent.espdl", "--outputs", str(tmp_path / name)]
+    assert cli.main(words) == ConfigError.exit_code
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "empty"),
+        (b"\x08\x0a\x12\x07pytorch", "quantize"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"hello", "is this an .espdl file?"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_and_what_it_seems_to_be(tmp_path, capsys, data, said):
+    path = tmp_path / "other.espdl"
+    path.write_bytes(data)
+    assert cli.main(["inspect", str(path)]) == FormatError.exit_code
+    err = capsys.readouterr().err
+    assert path.name in err
+    assert said in err
+
+
 def test_files_that_are_no_archives_are_named(tmp_path):
     single = tmp_path / "one.npy"
     np.save(single, np.zeros(3))
@@ -181,6 +224,16 @@ def test_files_that_are_no_archives_are_named(tmp_path):
     np.savez(objects, x=np.array([object()], dtype=object))
     empty = tmp_path / "empty.npz"
     empty.touch()
-    for path in (single, text, objects, empty, tmp_path / "absent.npz"):
+    encrypted = tmp_path / "encrypted.npz"
+    np.savez_compressed(encrypted, x=np.arange(999))
+    flags = bytearray(encrypted.read_bytes())
+    flags[flags.index(b"PK\x01\x02") + 8] |= 1
+    encrypted.write_bytes(flags)
+    huge = tmp_path / "huge.npz"
+    with zipfile.ZipFile(huge, "w") as archive, archive.open("x.npy", "w") as member:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (1 << 50,)}
+        np.lib.format.write_array_header_1_0(member, header)
+    paths = (single, text, objects, empty, encrypted, huge, tmp_path / "absent.npz")
+    for path in paths:
         with pytest.raises(ConfigError, match=path.name):
             _arrays.read_arrays(path)
