@@ -71,7 +71,7 @@ class BoardLock:
     def __init__(self, identity: str, folder: Path | None = None, board: str = "") -> None:
         self._folder = lock_folder() if folder is None else folder
         readable = re.sub(r"[^A-Za-z0-9._-]+", "_", identity)[-40:]
-        digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+        digest = hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]
         self._note = self._folder / f"{readable}-{digest}.json"
         self._lock = FileLock(self._note.with_suffix(".lock"), mode=_SHARED_MODE)
         self._board = board

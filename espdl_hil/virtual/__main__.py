@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from espdl_hil.errors import ConfigError, EspdlHilError
+from espdl_hil.errors import BoardError, ConfigError, EspdlHilError
 from espdl_hil.virtual.board import Board
 from espdl_hil.virtual.chips import VIRTUAL_CHIPS, chip_named
 from espdl_hil.virtual.cpu import Cpu
@@ -40,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EspdlHilError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except OSError as error:  # a full disk, a folder that is not ours
+        place = "" if error.filename is None else f"{error.filename}: "
+        sys.stderr.write(f"{place}{error.strerror or error}; its folder is {options.state}\n")
+        return BoardError.exit_code
     return 0
 
 

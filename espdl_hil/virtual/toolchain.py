@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,8 @@ _NO_SOURCES = frozenset({"test", "main", "hil_espdl_engine", "hil_port"})
 _BUILD_DEADLINE_S = 600.0
 _VERSION_DEADLINE_S = 20.0
 _LAST_LINES = 20
+_SPECIAL_TO_MAKE = re.compile(r"[\s:;#$%*?\\]")
+"""A home folder may have a space in its name; make splits words there, whatever one quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,12 @@ def build_runner(build: Path, firmware: Path = FIRMWARE, cpu: Cpu = Cpu.HOST) ->
             unfinished = build / "unfinished"
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
-            _make(firmware, unfinished, how)
+            if _SPECIAL_TO_MAKE.search(str(unfinished.resolve())):
+                with tempfile.TemporaryDirectory(prefix="espdl-hil-") as plain:
+                    _make(firmware, Path(plain), how)
+                    shutil.copytree(plain, unfinished, dirs_exist_ok=True)
+            else:
+                _make(firmware, unfinished, how)
             unfinished.rename(place)
             _forget_old_builds(build)
     return runner

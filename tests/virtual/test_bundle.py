@@ -118,6 +118,14 @@ def test_the_runner_is_built_again_only_when_a_source_changed(firmware, tmp_path
     assert second.version != first.version
 
 
+def test_a_folder_whose_name_make_would_split_keeps_builds_as_well(firmware, tmp_path):
+    out_dir = tmp_path / "Müller & Söhne: 100 %"
+    bundle = ensure_bundle("esp32", out_dir, firmware)
+    assert ensure_bundle("esp32", out_dir, firmware) == bundle
+    assert (firmware / "builds").read_text() == "built\n"
+    assert read_bundle(bundle).target == "esp32"
+
+
 def test_a_build_that_fails_says_why_and_is_tried_again(firmware, tmp_path):
     (firmware / "broken").touch()
     with pytest.raises(ConfigError, match="cannot compile this"):
