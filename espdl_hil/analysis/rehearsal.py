@@ -109,6 +109,8 @@ class Rehearsal:
                 return [*arrays[: len(infos)], *[None] * (len(infos) - len(arrays))]
             except ModelError as error:
                 act.refusals.append(error)
+            except MemoryError as error:
+                act.refusals.append(ModelError(f"{act.node.op_type} cannot compute: {error}"))
         return [_zeros(info) for info in infos]
 
 

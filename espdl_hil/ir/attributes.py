@@ -85,7 +85,10 @@ class Attributes:
     def text(self, name: str, default: str | None = None) -> str:
         """A STRING attribute."""
         value = self._get(name, AttributeKind.STRING, default)
-        assert isinstance(value, str)
+        if not isinstance(value, str):
+            raise ModelError(
+                f"attribute {name!r} of {self.op_type} is no text: {value!r}", node=self.node
+            )
         return value
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...]:

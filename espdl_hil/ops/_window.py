@@ -33,6 +33,10 @@ def like_input(image: npt.NDArray[Element], rank: int) -> npt.NDArray[Element]:
     return image if rank == 3 else image[None]
 
 
+_LARGEST = 0x7FFF
+"""Of a length in a window; what goes beyond is damage, and would ask for any amount of memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A kernel that slides over ``[H, W, C]``; pairs are (vertical, horizontal).
@@ -68,6 +72,8 @@ class Window:
             )
         if min((*kernel, *strides, *dilations)) < 1 or min(pads) < 0:
             raise ModelError("kernel, strides and dilations must be positive, pads not negative")
+        if max((*kernel, *strides, *dilations, *pads)) > _LARGEST:
+            raise ModelError(f"kernel, strides, dilations and pads must not exceed {_LARGEST}")
         if rank == 1:
             return cls((1, kernel[0]), (1, strides[0]), (1, dilations[0]), (0, pads[0], 0, pads[1]))
         return cls(

@@ -225,8 +225,8 @@ class Simulator:
             raise ModelError(
                 f"{node.op_type}: {error.what}", node=node.name, value=error.value, hint=error.hint
             ) from error
-        except (IndexError, ValueError) as error:
-            # Arrays that do not fit each other, in a file that no exporter wrote.
+        except (IndexError, ValueError, MemoryError) as error:
+            # Arrays that do not fit each other, or no memory, in a file that no exporter wrote.
             raise ModelError(f"{node.op_type} cannot compute: {error}", node=node.name) from error
         if len(arrays) < len(item.outputs):
             raise ModelError(
