@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
+import logging
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,6 +19,7 @@ import platformdirs
 
 import espdl_hil
 
+_LOG = logging.getLogger(__name__)
 _MAKERS = ("numpy", "onnx", "onnxruntime", "onnxslim")
 """Packages whose version may change what the quantizer makes."""
 
@@ -49,14 +51,20 @@ class ModelCache:
             return None
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep ``data``; a reader sees it whole or not at all."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Keep ``data``; a reader sees it whole or not at all.
+
+        Where it cannot be kept (a full disk, a folder of somebody else), a warning says so: what
+        was made is as good, and is made again next time.
+        """
         partial = self._path(key).with_suffix(f".{os.getpid()}.partial")
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(data)
             partial.replace(self._path(key))
+        except OSError as error:
+            _LOG.warning("a quantized model cannot be kept in %s: %s", self._folder, error.strerror)
         finally:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 partial.unlink()
 
     def _path(self, key: str) -> Path:

@@ -312,8 +312,11 @@ def from_plain(kind: type[_R], plain: Mapping[str, Any]) -> _R:
 def write_report(path: Path, report: Report) -> None:
     """Write ``results.json``, whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(to_plain(report), indent=1, sort_keys=True) + "\n")
-    partial.replace(path)
+    try:
+        partial.write_text(json.dumps(to_plain(report), indent=1, sort_keys=True) + "\n")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_report(path: Path) -> Report:

@@ -41,5 +41,8 @@ def render_html(report: Report) -> str:
 def write_html(path: Path, report: Report) -> None:
     """Write the page, whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(render_html(report), encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(render_html(report), encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

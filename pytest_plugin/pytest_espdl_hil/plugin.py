@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Generator
+import signal
+import threading
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     bench = Bench(options.selected_boards(config), _open_session)
     config.stash[items.BENCH] = bench
     config.add_cleanup(bench.close)
+    if bench.boards:
+        config.add_cleanup(_ending_as_by_ctrl_c())
     config.pluginmanager.register(_Results(config), "espdl_hil_results")
 
 
@@ -67,6 +71,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
     return scheduling.board_scheduler(config, log, names)
 
 
+def _ending_as_by_ctrl_c() -> Callable[[], None]:
+    """Let SIGTERM, by which CI ends a job, end the session as Ctrl-C does; returns how to undo it.
+
+    Boards are closed then, and what was measured is in the reports. Another's handler is left.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return lambda: None
+    signal.signal(signal.SIGTERM, interrupt)
+
+    def undo() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    return undo
+
+
 def _open_session(board: Board) -> BoardSession:
     from espdl_hil.boards.session import open_session
 
@@ -81,19 +105,33 @@ class _Results:
         self._collector = reporting.Collector(config.rootpath, now.isoformat(timespec="seconds"))
         self._folder = options.report_folder(config)
         self._is_worker = hasattr(config, "workerinput")
+        self._unwritten = ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather what one test found."""
         self._collector.add(report)
 
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the reports that ``--hil-report`` asks for; without them no session passes."""
+        report = self._collector.report()
+        if report is None or self._is_worker or self._folder is None:
+            return
+        try:
+            reporting.write_reports(self._folder, report)
+        except OSError as error:
+            self._unwritten = error.strerror or str(error)
+            session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the table and write the reports that ``--hil-report`` asks for."""
+        """Print the table, and where the reports are."""
         report = self._collector.report()
         if report is None or self._is_worker:
             return
         width = terminalreporter._tw.fullwidth  # pytest offers no public width
         terminalreporter.write_line("")
         terminalreporter.write(reporting.summary_text(report, width=max(width, 140)))
-        if self._folder is not None:
-            reporting.write_reports(self._folder, report)
+        if self._unwritten:
+            text = f"reports cannot be written: {self._folder}: {self._unwritten}"
+            terminalreporter.write_line(text, red=True)
+        elif self._folder is not None:
             terminalreporter.write_line(f"reports in {self._folder}")

@@ -215,6 +215,35 @@ def test_reports_are_written_and_the_table_is_printed(bench):
     assert "first differing node" in (bench.path / "out" / "report.html").read_text()
 
 
+def test_reports_that_cannot_be_written_lose_no_finding_and_do_not_pass(bench):
+    (bench.path / "out").write_text("in the way")
+    result = run(bench, "--board", "good", "--hil-report", "out")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*1 checked, 1 passed*", "reports cannot be written: *out: *"])
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    assert "Traceback" not in result.stderr.str()
+
+
+def test_a_cache_that_cannot_be_written_is_no_failure(bench):
+    (bench.path / "cache").write_text("in the way")
+    run(bench, "--board", "good").assert_outcomes(passed=1)
+
+
+def test_sigterm_ends_a_session_with_its_reports(bench):
+    bench.makepyfile(
+        test_z="""
+        import os, signal
+
+        def test_that_ci_gives_up():
+            os.kill(os.getpid(), signal.SIGTERM)
+        """
+    )
+    result = run(bench, "--board", "good", "--hil-report", "out", "demo.hil.yaml", "test_z.py")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    results = json.loads((bench.path / "out" / "results.json").read_text())
+    assert [check["board"] for check in results["checks"]] == ["good"]
+
+
 def test_a_second_run_quantizes_nothing(bench):
     run(bench, "--board", "good").assert_outcomes(passed=1)
     (kept,) = (bench.path / "cache").rglob("*.espdl")
