@@ -11,7 +11,6 @@ import random
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
 from espdl_hil.boards.backtrace import Symbols, symbols_of
 from espdl_hil.boards.connection import Caller, Connection, NoFirmwareError, connect
@@ -26,6 +25,7 @@ from espdl_hil.boards.naming import located, wrong_target_error
 from espdl_hil.boards.panics import Restart, read_restart
 from espdl_hil.boards.patience import silence_of_file_s
 from espdl_hil.boards.restarts import RestartWatch, node_in_words, noted_node, restart_error
+from espdl_hil.closing import Closing
 from espdl_hil.errors import (
     BoardError,
     BoardNotFoundError,
@@ -92,7 +92,7 @@ def open_session(
     return session
 
 
-class BoardSession:
+class BoardSession(Closing):
     """An open board; made by ``open_session``.
 
     Attributes:
@@ -140,17 +140,6 @@ class BoardSession:
     def close(self) -> None:
         """Close the port, end a virtual board, free the lock; more than once is allowed."""
         self._stack.close()
-
-    def __enter__(self) -> BoardSession:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # --- Use ----------------------------------------------------------------------------------
 

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from platformdirs import user_cache_path, user_state_path
 
 from espdl_hil.boards.inventory import Board
 from espdl_hil.children import BoardChild, end_child
+from espdl_hil.closing import Closing
 from espdl_hil.errors import ConfigError
 
 STATE_ENVIRONMENT = "ESPDL_HIL_STATE"
@@ -43,7 +43,7 @@ def state_folder(board: Board, environment: Mapping[str, str] | None = None) -> 
     return root.absolute() / board.name
 
 
-class VirtualProcess:
+class VirtualProcess(Closing):
     """A running virtual board; a context manager that ends it.
 
     Raises:
@@ -69,17 +69,6 @@ class VirtualProcess:
     def check(self) -> None:
         """Raise why the board ended, where it did by itself; the constructor's errors."""
         self._child.check()
-
-    def __enter__(self) -> VirtualProcess:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def build_virtual_firmware(board: Board) -> Path:

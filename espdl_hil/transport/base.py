@@ -6,14 +6,12 @@ frames, and only its serial module imports ``serial``.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from types import TracebackType
-from typing import TypeVar
+from abc import abstractmethod
 
-TransportT = TypeVar("TransportT", bound="Transport")
+from espdl_hil.closing import Closing
 
 
-class Transport(ABC):
+class Transport(Closing):
     """An open line to one board; a context manager that closes it."""
 
     @property
@@ -51,14 +49,3 @@ class Transport(ABC):
     def set_baud(self, baud: int) -> None:
         """Change the line rate; nothing happens where the line has no rate."""
         del baud
-
-    def __enter__(self: TransportT) -> TransportT:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

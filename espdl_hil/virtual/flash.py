@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import mmap
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
+from espdl_hil.closing import Closing
 from espdl_hil.errors import ConfigError
 
 SECTOR_BYTES = 0x1000
@@ -23,7 +23,7 @@ class FlashRangeError(ValueError):
     """An access beyond the chip, which real flash would wrap or ignore."""
 
 
-class Flash:
+class Flash(Closing):
     """A memory-mapped flash image.
 
     Args:
@@ -49,17 +49,6 @@ class Flash:
             )
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), size_bytes)
-
-    def __enter__(self) -> Flash:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def jedec_id(self) -> int:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from espdl_hil.children import BoardChild
+from espdl_hil.closing import Closing
 from espdl_hil.virtual.cpu import Cpu
 
 
@@ -52,7 +52,7 @@ class VirtualBoardSpec:
         return command + (["--verbose"] if self.verbose else [])
 
 
-class VirtualBoard:
+class VirtualBoard(Closing):
     """A running virtual board; a context manager that ends it.
 
     Attributes:
@@ -77,17 +77,6 @@ class VirtualBoard:
         self.port = str(self._child.announcement.get("port"))
         self.mac = str(self._child.announcement.get("mac"))
         self.pid = self.process.pid
-
-    def __enter__(self) -> VirtualBoard:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the board and wait for it; more than once is allowed."""

@@ -12,10 +12,10 @@ import json
 import os
 import re
 from pathlib import Path
-from types import TracebackType
 
 from filelock import FileLock, Timeout
 
+from espdl_hil.closing import Closing
 from espdl_hil.errors import BoardBusyError, ConfigError
 from espdl_hil.virtual.app import Unit
 from espdl_hil.virtual.chips import Chip
@@ -31,7 +31,7 @@ _LOCAL_PREFIX = b"\x02"
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
 
 
-class BoardState:
+class BoardState(Closing):
     """An owned state folder.
 
     Args:
@@ -63,17 +63,6 @@ class BoardState:
             self._lock.release()
             raise
         self._write_identity()
-
-    def __enter__(self) -> BoardState:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def publish_port(self, device: str) -> None:
         """Let ``port`` in the folder point to a terminal that changes with each start."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING
 
+from espdl_hil.closing import Closing
 from espdl_hil.errors import BoardError
 
 if TYPE_CHECKING:  # a pytest run without boards should not pay for serial ports and chips
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # a pytest run without boards should not pay for serial ports
 _LOG = logging.getLogger(__name__)
 
 
-class Bench:
+class Bench(Closing):
     """Sessions by board; a context manager that closes all of them.
 
     A board that could not be opened is not tried again: each of its tests reports the same reason
@@ -66,14 +66,3 @@ class Bench:
                 session.close()
             except (BoardError, OSError) as error:
                 _LOG.warning("board %r did not close cleanly: %s", name, error)
-
-    def __enter__(self) -> Bench:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
