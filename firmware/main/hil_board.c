@@ -268,6 +268,7 @@ void hil_board_begin(hil_board_t *board)
     memset(board, 0, sizeof(*board));
     hil_crumb_begin();
     hil_port_log_begin();
+    hil_temperature_begin();
     if (esp_task_wdt_add(NULL) != ESP_OK) {
         hil_port_log(HIL_LOG_WARNING, "the task watchdog does not watch the server");
     }

@@ -1,4 +1,4 @@
-/* The die's temperature, read now and then; the driver stays installed after the first reading. */
+/* The die's temperature, read now and then; the driver is installed once and stays. */
 #include "hil_port_temperature.h"
 
 #include <stddef.h>
@@ -11,25 +11,31 @@
 #define LOWEST 10
 #define HIGHEST 80
 
+static temperature_sensor_handle_t sensor; /* NULL: none */
+
+void hil_temperature_begin(void)
+{
+    const temperature_sensor_config_t config = TEMPERATURE_SENSOR_CONFIG_DEFAULT(LOWEST, HIGHEST);
+    temperature_sensor_handle_t fresh = NULL;
+    if (temperature_sensor_install(&config, &fresh) != ESP_OK) {
+        return;
+    }
+    if (temperature_sensor_enable(fresh) != ESP_OK) {
+        (void)temperature_sensor_uninstall(fresh);
+        return;
+    }
+    sensor = fresh;
+}
+
 bool hil_temperature_read(float *celsius)
 {
-    static temperature_sensor_handle_t sensor;
-    if (sensor == NULL) {
-        const temperature_sensor_config_t config =
-            TEMPERATURE_SENSOR_CONFIG_DEFAULT(LOWEST, HIGHEST);
-        temperature_sensor_handle_t fresh = NULL;
-        if (temperature_sensor_install(&config, &fresh) != ESP_OK) {
-            return false;
-        }
-        if (temperature_sensor_enable(fresh) != ESP_OK) {
-            (void)temperature_sensor_uninstall(fresh);
-            return false;
-        }
-        sensor = fresh;
-    }
-    return temperature_sensor_get_celsius(sensor, celsius) == ESP_OK;
+    return sensor != NULL && temperature_sensor_get_celsius(sensor, celsius) == ESP_OK;
 }
 #else
+void hil_temperature_begin(void)
+{
+}
+
 bool hil_temperature_read(float *celsius)
 {
     (void)celsius;

@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+/* Call once, at start: the driver takes its memory, and runs take none. */
+void hil_temperature_begin(void);
 /* Degrees Celsius of the die; false where there is no sensor or it refuses. */
 bool hil_temperature_read(float *celsius);
 
