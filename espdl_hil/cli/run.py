@@ -196,8 +196,8 @@ def _print_report(board: Board, result: RunResult, values: dict[str, Array]) -> 
     runs = len(result.latency_us)
     title = f"{kind} {board.name} ({result.board.target}): {latency}, median of {runs} run(s)"
     table = Table(box=SIMPLE)
-    for title in ("value", "type", "shape", "min", "max"):
-        table.add_column(title)
+    for column in ("value", "type", "shape", "min", "max"):
+        table.add_column(column)
     for name, array in values.items():
         low, high = (array.min(), array.max()) if array.size else ("", "")
         cells = (name, str(array.dtype), str(list(array.shape)), str(low), str(high))
