@@ -11,7 +11,8 @@ After::
     y = Concat(h1, h2, …)
 
 So run RNN, and GRU with ``linear_before_reset=0``. Each step has its own exponents, and its own
-copy of the weights.
+copy of the weights: the runtime builds a parameter anew for every node that names it, and forgets
+to free all but the last (esp-dl 12c0616 dl_model_context.cpp ``ModelContext::add_tensor``).
 """
 
 from __future__ import annotations
