@@ -14,18 +14,12 @@
 #define EXPORT __attribute__((visibility("default")))
 
 typedef struct {
-    uint8_t *data;
-    size_t size;
-    size_t capacity;
-} sink_t;
-
-typedef struct {
     hil_engine_t face; /* the core's engine, which may die in a node; the first member */
     hil_bench_flash_t flash;
     hil_settings_t settings;
     hil_runner_core_t core;
     uint8_t *memory;
-    sink_t sink;
+    hil_bench_sink_t sink;
     uint64_t now_ns;
     uint64_t node_ns;    /* that each node takes */
     uint32_t dies_after; /* nodes from now; 0: it does not */
@@ -48,27 +42,11 @@ EXPORT uint8_t *memory_board_flash(memory_board_t *board, size_t *size);
 
 /* --- Line and time ------------------------------------------------------------------------ */
 
-static void say(memory_board_t *board, const uint8_t *data, size_t size)
-{
-    sink_t *sink = &board->sink;
-    if (size > sink->capacity - sink->size) {
-        size_t capacity = 2 * (sink->size + size);
-        uint8_t *grown = realloc(sink->data, capacity);
-        if (grown == NULL) {
-            abort();
-        }
-        sink->data = grown;
-        sink->capacity = capacity;
-    }
-    memcpy(sink->data + sink->size, data, size);
-    sink->size += size;
-}
-
 static void port_write(void *user, const uint8_t *data, size_t size)
 {
     memory_board_t *board = user;
     if (!board->dead && board->flash.power > 0) {
-        say(board, data, size);
+        hil_bench_sink_put(&board->sink, data, size);
     }
 }
 

@@ -131,6 +131,24 @@ hil_flash_t hil_bench_flash_face(hil_bench_flash_t *flash)
     };
 }
 
+/* --- Sink --------------------------------------------------------------------------------- */
+
+void hil_bench_sink_put(void *user, const uint8_t *data, size_t size)
+{
+    hil_bench_sink_t *sink = user;
+    if (size > sink->capacity - sink->size) {
+        size_t capacity = 2 * (sink->size + size);
+        uint8_t *grown = realloc(sink->data, capacity);
+        if (grown == NULL) {
+            abort();
+        }
+        sink->data = grown;
+        sink->capacity = capacity;
+    }
+    memcpy(sink->data + sink->size, data, size);
+    sink->size += size;
+}
+
 /* --- Port --------------------------------------------------------------------------------- */
 
 static void port_write(void *user, const uint8_t *data, size_t size)

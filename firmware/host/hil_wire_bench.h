@@ -35,6 +35,16 @@ hil_flash_t hil_bench_flash_face(hil_bench_flash_t *flash);
 bool hil_bench_flash_put(hil_bench_flash_t *flash, uint32_t offset, const uint8_t *data,
                          uint32_t size);
 
+/* Bytes that were put out, in the order of their coming. */
+typedef struct {
+    uint8_t *data; /* whoever has the sink frees them */
+    size_t size;
+    size_t capacity;
+} hil_bench_sink_t;
+
+/* `user` is the sink. */
+void hil_bench_sink_put(void *user, const uint8_t *data, size_t size);
+
 #define HIL_BENCH_STORE (24u * HIL_STORE_SECTOR)
 #define HIL_BENCH_ROWS 12
 #define HIL_BENCH_LATENCIES 8

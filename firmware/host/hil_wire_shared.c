@@ -7,29 +7,6 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Bytes that were put out, in the order of their coming. */
-typedef struct {
-    uint8_t *data;
-    size_t size;
-    size_t capacity;
-} sink_t;
-
-static void sink_put(void *user, const uint8_t *data, size_t size)
-{
-    sink_t *sink = user;
-    if (size > sink->capacity - sink->size) {
-        size_t capacity = 2 * (sink->size + size);
-        uint8_t *grown = realloc(sink->data, capacity);
-        if (grown == NULL) {
-            abort();
-        }
-        sink->data = grown;
-        sink->capacity = capacity;
-    }
-    memcpy(sink->data + sink->size, data, size);
-    sink->size += size;
-}
-
 /* --- Hashes ------------------------------------------------------------------------------- */
 
 EXPORT uint32_t wire_crc32(const uint8_t *data, size_t size)
@@ -115,12 +92,12 @@ EXPORT size_t frame_seal(uint8_t type, uint16_t seq, const uint8_t *body, size_t
 
 typedef struct {
     hil_inflate_t inflate;
-    sink_t sink;
+    hil_bench_sink_t sink;
 } inflater_t;
 
 static hil_status_t inflater_take(void *user, const uint8_t *data, size_t size)
 {
-    sink_put(user, data, size);
+    hil_bench_sink_put(user, data, size);
     return HIL_OK;
 }
 
@@ -164,7 +141,7 @@ EXPORT const uint8_t *inflater_output(const inflater_t *inflater, size_t *size)
 
 typedef struct {
     hil_bench_t bench;
-    sink_t sink;
+    hil_bench_sink_t sink;
     uint8_t *wide; /* flash beside the bench's own */
 } board_t;
 
@@ -175,7 +152,7 @@ EXPORT board_t *board_new(void)
         abort();
     }
     memset(board, 0, sizeof(*board));
-    hil_bench_begin(&board->bench, &board->sink, sink_put);
+    hil_bench_begin(&board->bench, &board->sink, hil_bench_sink_put);
     return board;
 }
 
