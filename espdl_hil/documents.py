@@ -58,13 +58,22 @@ class Section:
             raise self.error(f"expected text, found {value!r}", key)
         return value
 
-    def integer(self, key: str, default: int | None = None, *, low: int | None = None) -> int:
-        """A whole number, at least ``low``."""
+    def integer(
+        self,
+        key: str,
+        default: int | None = None,
+        *,
+        low: int | None = None,
+        high: int | None = None,
+    ) -> int:
+        """A whole number, from ``low`` to ``high``."""
         value = self._scalar(key, default)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.error(f"expected a whole number, found {value!r}", key)
         if low is not None and value < low:
             raise self.error(f"expected at least {low}, found {value}", key)
+        if high is not None and value > high:
+            raise self.error(f"expected at most {high}, found {value}", key)
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
@@ -136,6 +145,19 @@ class Section:
         """Count ``key`` as known, for a reader that looks at ``nodes`` itself."""
         self._taken.add(key)
 
+    def refuse_misspelt(self, *wanted: str) -> None:
+        """Name a key that nobody asked for yet and that looks like one of ``wanted``.
+
+        For a reader that is about to say that they are missing.
+
+        Raises:
+            ConfigError: there is such a key.
+        """
+        for key in wanted:
+            unknown = [found for found in self.nodes if found not in self._taken]
+            for found in difflib.get_close_matches(key, unknown, n=1):
+                raise self.error("unknown key", found, f"did you mean {key!r}?")
+
     def finish(self) -> None:
         """Refuse keys that nobody asked for.
 
@@ -162,6 +184,7 @@ class Section:
         return _scalar_of(node)
 
     def _missing(self, key: str) -> ConfigError:
+        self.refuse_misspelt(key)
         return ConfigError("is missing", file=self.file, line=self.line, key=self._path_to(key))
 
     def _path_to(self, key: str) -> str:
@@ -184,6 +207,8 @@ def read_document(path: Path) -> Section:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
         raise ConfigError(f"is not YAML: {error.problem}", file=path, line=line) from error
+    except RecursionError as error:
+        raise ConfigError("is nested too deeply", file=path) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"is not YAML: {error}", file=path) from error
     if node is None:

@@ -14,6 +14,8 @@ from espdl_hil.results.accuracy import Metric
 from espdl_hil.targets import target_named
 
 VERSION = 1
+_MOST_RUNS = 0xFFFF
+"""In one request; see docs/protocol.md, RUN."""
 OBSERVERS = ("minmax", "percentile", "kl", "mse")
 DEFAULT_OBSERVER = "mse"
 HEADROOMS = ("off", "calibration", "any-input")
@@ -183,8 +185,8 @@ def _model(name: str, section: Section, seed: int) -> SuiteModel:
         preflight=section.flag("preflight", True),
         vectors=section.integer("vectors", 2, low=0),
         seed=section.integer("seed", seed, low=0),
-        warmup=section.integer("warmup", 0, low=0),
-        repeat=section.integer("repeat", 1, low=1),
+        warmup=section.integer("warmup", 0, low=0, high=_MOST_RUNS),
+        repeat=section.integer("repeat", 1, low=1, high=_MOST_RUNS),
         budgets=_budgets(section.section("budgets")) if "budgets" in section else Budgets(),
     )
     if model.budgets.accuracy_drop is not None and (model.evaluation is None or not quantized_here):

@@ -243,6 +243,8 @@ def _read_board(name: str, entry: Section) -> Board:
         raise entry.error(f"a board cannot be called {name!r}: selectors use that word")
     target = target_named(entry.choice("target", _target_names()))
     ways = [key for key in ("transport", "port", "usb_serial") if key in entry]
+    if not ways:
+        entry.refuse_misspelt("transport", "port", "usb_serial")
     if len(ways) != 1 and ways != ["transport", "port"]:
         raise entry.error(
             f"needs exactly one of transport, port, usb_serial; has {', '.join(ways) or 'none'}",
