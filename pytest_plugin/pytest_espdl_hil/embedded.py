@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from espdl_hil.ir.types import Array
 from espdl_hil.results.records import CheckRecord
 from pytest_espdl_hil.items import checker_of
 from pytest_espdl_hil.reporting import require_passed
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from espdl_hil.boards.firmware import FirmwareBundle
     from espdl_hil.boards.inventory import Board
     from espdl_hil.boards.session import BoardSession
+    from espdl_hil.ir.types import Array
     from espdl_hil.runs import RunRequest, RunResult
 
 DUT_BOARD: pytest.StashKey[Board] = pytest.StashKey()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from espdl_hil.ir.types import Array
 from espdl_hil.results.records import CheckRecord
 from pytest_espdl_hil.embedded import DUT_BOARD
 from pytest_espdl_hil.items import BENCH, NO_BOARD, ModelOnBoard, checker_of
@@ -17,6 +16,7 @@ from pytest_espdl_hil.reporting import require_passed
 if TYPE_CHECKING:
     from espdl_hil.boards.inventory import Board
     from espdl_hil.boards.session import BoardSession
+    from espdl_hil.ir.types import Array
 
 MARKER = (
     "hil(targets=(), tags=()): a test on a board; with arguments, only on boards of one of these "

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from espdl_hil.errors import ConfigError, EspdlHilError
-from espdl_hil.suite import SUFFIX, SuiteModel, read_suite
+from espdl_hil.errors import ConfigError, EspdlHilError, FormatError, ModelError
 from pytest_espdl_hil.bench import Bench
 from pytest_espdl_hil.reporting import HilMismatchError, require_passed
 
 if TYPE_CHECKING:
     from espdl_hil.boards.inventory import Board
     from espdl_hil.checking import Checker
+    from espdl_hil.suite import SuiteModel
 
 BENCH: pytest.StashKey[Bench] = pytest.StashKey()
 """On the config: the boards of this session."""
@@ -34,6 +34,8 @@ class SuiteFile(pytest.File):
         A model without such a board is one skipped item that says why, so that a run which tested
         nothing shows it.
         """
+        from espdl_hil.suite import read_suite
+
         try:
             suite = read_suite(self.path)
         except ConfigError as error:
@@ -85,6 +87,8 @@ class ModelOnBoard(pytest.Item):
         style: Any = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401 -- as in pytest.Item
         """The finding alone; a traceback only where our code is at fault."""
+        if isinstance(excinfo.value, (FormatError, ModelError)):
+            return f"{self.model.source.name}: {excinfo.value}"
         if isinstance(excinfo.value, (HilMismatchError, EspdlHilError)):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -105,6 +109,11 @@ def checker_of(config: pytest.Config) -> Checker:
 
 def collect_suite(path: Any, parent: pytest.Collector) -> SuiteFile | None:  # noqa: ANN401
     """The collector of a suite file; ``None`` for other files."""
+    if path.suffix != ".yaml":
+        return None
+    # Imported here: a pytest run without suites should not pay for what reads them.
+    from espdl_hil.suite import SUFFIX
+
     if not path.name.endswith(SUFFIX):
         return None
     suite: SuiteFile = SuiteFile.from_parent(parent, path=path)

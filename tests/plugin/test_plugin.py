@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -269,6 +271,15 @@ def test_workers_open_each_board_once_and_their_findings_arrive(bench):
     assert sorted(opened(bench)) == ["good", "other"]
     results = json.loads((bench.path / "out" / "results.json").read_text())
     assert {check["board"] for check in results["checks"]} == {"good", "other"}
+
+
+def test_a_run_that_tests_no_board_does_not_pay_for_arrays_and_tables():
+    code = """
+import sys, pytest, pytest_espdl_hil.plugin
+print({"numpy", "yaml", "rich", "serial", "jinja2", "onnx"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_both_plugins_live_together(bench):
