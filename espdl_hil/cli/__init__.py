@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser(words).parse_args(words)
         model = getattr(arguments, "file", None) or getattr(arguments, "model", None)
         code = cast(_Verb, arguments.verb_module).run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as `>&-` leaves it
+            sys.stdout.flush()
         return code
     except (FormatError, ModelError) as error:
         # They say where in a model; of which one, only the arguments know.

@@ -129,7 +129,7 @@ def test_two_names_for_one_member_are_refused() -> None:
 @pytest.mark.parametrize(
     ("data", "offset", "message"),
     [
-        (b"", 0, "unknown magic"),
+        (b"", 0, "the file is empty"),
         (b"ONNX" + bytes(60), 0, "unknown magic"),
         (b"EDL2" + struct.pack("<II", 0, 100), 12, "lies at 12, the file ends at 12"),
         (b"EDL2" + struct.pack("<III", 0, 100, 0), 8, "100 bytes"),
