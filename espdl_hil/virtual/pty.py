@@ -56,15 +56,19 @@ class PtyPort:
         return self._epoll.fileno()
 
     def receive(self, limit: int) -> list[PortEvent]:
-        """Return closings first: what was written before one and not read is of no interest."""
+        """Return closings first: what was written before one and not read is of no interest.
+
+        They are counted after reading, so that no closing comes later than what the next client
+        wrote.
+        """
         with contextlib.suppress(BlockingIOError):
             self._epoll.poll(0)
-        events: list[PortEvent] = [LastClosed() for _ in range(self._count_last_closings())]
+        received: list[PortEvent] = []
         with contextlib.suppress(BlockingIOError, OSError):
             while limit > 0 and (data := os.read(self._master, min(limit, _READ_BYTES))):
                 limit -= len(data)
-                events.append(Received(data))
-        return events
+                received.append(Received(data))
+        return [*(LastClosed() for _ in range(self._count_last_closings())), *received]
 
     def send(self, data: bytes) -> int:
         """Write to the terminal; nobody there, nothing kept."""
