@@ -12,12 +12,14 @@ import pytest
 from espdl_hil.boards.connection import Caller
 from espdl_hil.boards.flash_plan import FlashPlan, FlashPolicy
 from espdl_hil.boards.inventory import Board
+from espdl_hil.boards.patience import silence_of_file_s
 from espdl_hil.boards.session import BoardSession
 from espdl_hil.errors import DeadlineError, StreamLostError
 from espdl_hil.runs import RunRequest, RunResult
 from espdl_hil.targets import target_named
 from espdl_hil.transport.loopback import ManualClock
-from espdl_hil.wire import Counters
+from espdl_hil.wire import Conversation, Counters
+from espdl_hil.wire.conversation import Findings
 from tests.endurance.cycles import Job, make_jobs
 from tests.endurance.memory_board import MemoryBoard, MemoryLine, Trouble
 
@@ -107,3 +109,21 @@ def test_one_fault_of_the_board_or_the_line_costs_one_more_try(session, line, jo
     line.suffer(trouble)
     assert any("the run is repeated" in text for text in _run(session, jobs[0]).log)
     assert session.recoveries == 1
+
+
+def test_a_session_waits_for_the_largest_node_unless_the_request_says_how_long(
+    session, jobs, monkeypatch
+):
+    asked = []
+    run = Conversation.run
+
+    def noting(talk: Conversation, request: RunRequest) -> Findings:
+        asked.append(request.silence_s)
+        return run(talk, request)
+
+    monkeypatch.setattr(Conversation, "run", noting)
+    job = jobs[0]
+    for silence_s in (None, 7.0):
+        session.run(RunRequest(job.data, job.steps[0], silence_s=silence_s), 120.0)
+    assert asked == [silence_of_file_s(job.data), 7.0]
+    assert asked[0] > 0
