@@ -25,7 +25,7 @@ from espdl_hil.analysis import (
 )
 from espdl_hil.errors import ConfigError, ModelError
 from espdl_hil.espdl.container import is_container
-from espdl_hil.ir.lowered import LoweredModel
+from espdl_hil.ir.lowered import LoweredModel, Tensor
 from espdl_hil.ir.types import Array
 from espdl_hil.lowering import to_stored
 from espdl_hil.lowering.axes import stored_axes
@@ -33,6 +33,7 @@ from espdl_hil.pipeline import (
     load_model,
     other_widths,
     quantize,
+    read_bytes,
     read_graph,
     resolve_target,
 )
@@ -93,7 +94,7 @@ def inspect_model(
         FormatError: a malformed ``.espdl`` file, or an encrypted one without ``key``.
         ModelError: not an ONNX model at all; or samples that do not fit.
     """
-    data = source.read_bytes()
+    data = read_bytes(source)
     if source.suffix == ".espdl" or is_container(data):
         if outputs:
             raise ConfigError(
@@ -132,15 +133,20 @@ def _inspected(
     if samples is not None:
         stored = stored_samples(model, target, samples)
     elif model.test_inputs:
-        stored = [
-            {
-                tensor.name: tensor.array().reshape(model.values[tensor.name].dims)
-                for tensor in model.test_inputs
-            }
-        ]
+        stored = [{tensor.name: _test_input(model, tensor) for tensor in model.test_inputs}]
     return Inspection(
         target, preflight(model, target), estimate_memory(model), headroom(model, target, stored)
     )
+
+
+def _test_input(model: LoweredModel, tensor: Tensor) -> Array:
+    array, dims = tensor.array(), model.values[tensor.name].dims
+    if array.size != math.prod(dims):
+        raise ModelError(
+            f"the file's test input has shape {list(array.shape)}, the input {list(dims)}",
+            value=tensor.name,
+        )
+    return array.reshape(dims)
 
 
 def stored_samples(
@@ -156,13 +162,22 @@ def stored_samples(
             dimension of 1.
 
     Raises:
-        ModelError: an input is missing, or a sample has another number of elements.
+        ModelError: an input is missing, a sample has another number of elements, none is given,
+            or what is given are not finite real numbers.
     """
     samples: list[dict[str, Array]] = []
     for name in model.inputs:
         if name not in arrays:
             raise ModelError("no samples for this input", value=name)
         info, given = model.values[name], np.asarray(arrays[name])
+        if given.dtype.kind not in "fiu":
+            raise ModelError(
+                f"samples have dtype {given.dtype}", value=name, hint="give real numbers"
+            )
+        if not given.size:
+            raise ModelError("there are no samples", value=name)
+        if not np.isfinite(given).all():
+            raise ModelError("samples contain NaN or infinity", value=name)
         size = math.prod(info.dims)
         if given.ndim == 0 or given.size % size or given.shape[0] * size != given.size:
             raise ModelError(

@@ -90,7 +90,7 @@ def _output_of(command: Sequence[str], board: Board) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        errors="replace",
+        errors="surrogateescape",  # it says a path, whose name may be anything
     )
     try:
         output, complaints = child.communicate(timeout=_BUILD_DEADLINE_S)

@@ -103,7 +103,7 @@ def prepare(entry: SuiteModel, target: Target, cache: ModelCache) -> PreparedMod
         ModelError: the model is not supported; all findings of the preflight at once.
         FormatError: a malformed ``.espdl`` file, or an encrypted one.
     """
-    source = entry.source.read_bytes()
+    source = pipeline.read_bytes(entry.source)
     if entry.quantized_here:
         data = _quantized(entry, source, target, cache)
     else:
@@ -160,7 +160,7 @@ def take(
         ModelError: something keeps it from running there; all findings at once.
         FormatError: it is malformed, or encrypted and there is no ``key``.
     """
-    data = container.plain_file(path.read_bytes(), member, key)
+    data = container.plain_file(pipeline.read_bytes(path), member, key)
     model = pipeline.load_model(data)
     pipeline.resolve_target(model, target)
     if preflight:
@@ -188,7 +188,7 @@ def _quantized(entry: SuiteModel, source: bytes, target: Target, cache: ModelCac
     calibration, observer = entry.calibration, DEFAULT_OBSERVER
     calibration_bytes = b""
     if calibration is not None:
-        calibration_bytes = calibration.data.read_bytes()
+        calibration_bytes = pipeline.read_bytes(calibration.data)
         observer = Observer(calibration.observer)
     headroom = entry.accumulator_headroom
     settings = (str(entry.bits), observer.value, headroom or "", *entry.end_at)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
 
 from espdl_hil.cli import main
-from espdl_hil.espdl import write
+from espdl_hil.espdl import read, write
+from espdl_hil.ir.lowered import Tensor
 from espdl_hil.targets import target_named
 from tests.analysis.models import gemm
 from tests.quantizer.cases import PRODUCTS
@@ -62,6 +64,29 @@ def test_samples_that_do_not_fit_are_named(saturating, tmp_path, capsys):
     np.savez(tmp_path / "calib.npz", z=np.zeros((3, 48), np.float32))
     assert check(saturating, "--calib", tmp_path / "calib.npz") == 3
     assert "no samples for this input" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (np.full((2, 48), np.nan, np.float32), "NaN"),
+        (np.zeros((0, 48), np.float32), "no samples"),
+        (np.zeros((2, 48), np.complex64), "complex64"),
+        (np.zeros((2, 48), bool), "bool"),
+    ],
+)
+def test_samples_that_are_no_numbers_are_refused(saturating, tmp_path, capsys, bad, words):
+    np.savez(tmp_path / "calib.npz", x=bad)
+    assert check(saturating, "--calib", tmp_path / "calib.npz") == 3
+    assert words in capsys.readouterr().err
+
+
+def test_a_test_input_of_another_size_is_named(saturating, capsys):
+    model = read(saturating.read_bytes())
+    short = Tensor.of("x", np.zeros((1, 47), np.int8), exponents=model.values["x"].exponents)
+    saturating.write_bytes(write(replace(model, test_inputs=(short,))))
+    assert check(saturating) == 3
+    assert "[1, 47]" in capsys.readouterr().err
 
 
 def test_a_model_that_does_not_run_exits_with_3(saturating, capsys):

@@ -9,7 +9,7 @@ import pytest
 from espdl_hil import espdl
 from espdl_hil.checking import Checker, ModelCache
 from espdl_hil.checking.prepare import prepare
-from espdl_hil.errors import UnsupportedModelError
+from espdl_hil.errors import ConfigError, UnsupportedModelError
 from espdl_hil.ir.lowered import LoweredModel, LoweredNode, ValueInfo
 from espdl_hil.ir.types import DType
 from espdl_hil.suite import read_suite
@@ -37,6 +37,11 @@ def test_what_computes_something_else_than_it_means_is_taken_only_without_prefli
     prepared = Checker().take(path, TARGET, preflight=False)
     assert not prepared.preflight
     assert prepared.simulator.run(prepared.vectors[-1].inputs)["y"].shape == (4,)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent\.espdl: cannot be read"):
+        Checker().take(tmp_path / "absent.espdl", TARGET)
 
 
 CHAIN = "g (float[1,8] x, float[4,8] w) => (float y) { m = Gemm<transB=1>(x, w) y = Sigmoid(m) }"
