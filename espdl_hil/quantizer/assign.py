@@ -82,19 +82,14 @@ def _raisable(node: Node) -> bool:
 
 def _bounded(graph: Graph) -> list[tuple[str, str]]:
     """``(input, output)`` of each Relu or Clip that alone reads what a computation gives."""
-    counts: dict[str, int] = dict.fromkeys(graph.outputs, 1)
-    made: dict[str, Node] = {}
-    for node in graph.nodes:
-        made.update(dict.fromkeys(node.outputs, node))
-        for value in node.inputs:
-            counts[value] = counts.get(value, 0) + 1
+    flow = _Flow.of(graph)
     return [
         (node.inputs[0], node.outputs[0])
         for node in graph.nodes
         if node.op.traits.bounds
-        and counts[node.inputs[0]] == 1
-        and node.inputs[0] in made
-        and _raisable(made[node.inputs[0]])
+        and flow.readers[node.inputs[0]] == 1
+        and node.inputs[0] in flow.made
+        and _raisable(flow.made[node.inputs[0]])
     ]
 
 
