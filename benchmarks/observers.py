@@ -9,27 +9,24 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import numpy.typing as npt
 
-from espdl_hil.analysis import relieve
-from espdl_hil.calibration.collect import collect
 from espdl_hil.calibration.observers import Observer
-from espdl_hil.calibration.ranges import Ranges
-from espdl_hil.calibration.samples import Samples
+from espdl_hil.espdl import write
 from espdl_hil.frontend.evaluate import FloatModel
 from espdl_hil.ir.graph import Graph
+from espdl_hil.ir.lowered import LoweredModel
 from espdl_hil.ir.types import Array
-from espdl_hil.lowering import lower, to_real, to_stored
-from espdl_hil.pipeline import read_graph
-from espdl_hil.quantizer import QuantizeConfig, calibrated_values
+from espdl_hil.lowering import to_real, to_stored
+from espdl_hil.pipeline import quantize, read_graph
+from espdl_hil.quantizer import QuantizeConfig
 from espdl_hil.simulator import Simulator
 from espdl_hil.targets import Target, target_named
 
@@ -50,6 +47,7 @@ class Row:
     bits: int
     samples: int
     observer: str
+    bias_corrected: bool
     sqnr_db: float
     metric: str
     float_score: float
@@ -105,54 +103,42 @@ def rows_of(
     held: int,
 ) -> Iterator[Row]:
     """Every observer at every number of calibration samples, on every target."""
-    graph, _ = read_graph(folder / f"{name}.onnx", bits)
+    path = folder / f"{name}.onnx"
+    graph, _ = read_graph(path, bits)
     judge = held_out(folder, name, graph, held)
     with np.load(folder / f"{name}.calib.npz") as stored:
         calibration = stored[INPUT].astype(np.float32)
-    observed = calibrated_values(graph)
-    known: dict[tuple[str, str], Doubles] = {}
+    known: dict[bytes, Doubles] = {}
     for count in counts:
-        samples = Samples.of(graph, {INPUT: calibration[:count]})
-        ranges = collect(FloatModel(graph, observed).run, samples, observed, histogram=True)
+        samples = {INPUT: calibration[:count]}
         for target in targets:
             for observer in observers:
-                config = QuantizeConfig(target, bits, observer)
-                found = results(graph, ranges, config, samples, judge, known)
+                made = quantize(path, QuantizeConfig(target, bits, observer), samples)
+                key = write(replace(made.model, metadata={"target": target.name}))
+                if key not in known:
+                    known[key] = results(made.model, target, judge.inputs, graph)
                 yield Row(
                     model=name,
                     target=target.name,
                     bits=bits,
-                    samples=samples.count,
+                    samples=len(samples[INPUT]),
                     observer=observer.value,
-                    sqnr_db=judge.sqnr_db(found),
+                    bias_corrected="bias_correction" in made.model.metadata,
+                    sqnr_db=judge.sqnr_db(known[key]),
                     metric=judge.metric,
                     float_score=judge.score(judge.floats),
-                    score=judge.score(found),
+                    score=judge.score(known[key]),
                 )
 
 
-def results(
-    graph: Graph,
-    ranges: Ranges,
-    config: QuantizeConfig,
-    samples: Samples,
-    judge: Held,
-    known: dict[tuple[str, str], Doubles],
-) -> Doubles:
-    """What the chip makes of the held-out inputs, as reals; equal exponents are run once."""
-    relieved = relieve(graph, ranges, config, range(samples.count), samples.sample)
-    key = (config.target.name, repr((relieved.quant.values, relieved.quant.edges)))
-    if key not in known:
-        model = lower(relieved.quant, config.target)
-        simulator = Simulator(model, config.target)
-        shape, output = graph.types[INPUT].shape, model.outputs[0]
-        rows = []
-        for one in judge.inputs:
-            real: Mapping[str, Any] = {INPUT: one.astype(np.float32).reshape(shape)}
-            stored = to_stored(model, INPUT, real[INPUT], config.target)
-            rows.append(to_real(model, output, simulator.run({INPUT: stored})[output]).ravel())
-        known[key] = np.stack(rows).astype(np.float64)
-    return known[key]
+def results(model: LoweredModel, target: Target, inputs: Array, graph: Graph) -> Doubles:
+    """What the chip makes of ``inputs``, as reals."""
+    simulator, shape = Simulator(model, target), graph.types[INPUT].shape
+    output, rows = model.outputs[0], []
+    for one in inputs:
+        stored = to_stored(model, INPUT, one.astype(np.float32).reshape(shape), target)
+        rows.append(to_real(model, output, simulator.run({INPUT: stored})[output]).ravel())
+    return np.stack(rows).astype(np.float64)
 
 
 def main() -> None:
@@ -170,8 +156,11 @@ def main() -> None:
     arguments = parser.parse_args()
     targets = [target_named(name) for name in arguments.targets]
     if not arguments.json:
-        print("| model | target | bits | samples | observer | SQNR dB | metric | float | chip |")
-        print("|---|---|---|---|---|---|---|---|---|")
+        titles = (
+            "model | target | bits | samples | observer | bias | SQNR dB | metric | float | chip"
+        )
+        print(f"| {titles} |")
+        print("|---|---|---|---|---|---|---|---|---|---|")
     for name in arguments.models:
         for bits in arguments.bits:
             for row in rows_of(
@@ -188,7 +177,8 @@ def main() -> None:
                 else:
                     print(
                         f"| {row.model} | {row.target} | {row.bits} | {row.samples} "
-                        f"| {row.observer} | {row.sqnr_db:.2f} | {row.metric} "
+                        f"| {row.observer} | {'corrected' if row.bias_corrected else ''} "
+                        f"| {row.sqnr_db:.2f} | {row.metric} "
                         f"| {row.float_score:.4f} | {row.score:.4f} |",
                         flush=True,
                     )

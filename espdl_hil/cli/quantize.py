@@ -71,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "for any input (default: calibration where accumulators are narrow, as the esp32s3's)",
     )
     parser.add_argument(
+        "--no-bias-correction",
+        action="store_true",
+        help="keep biases as they are; by default int8 ones take back the mean error of rounded "
+        "weights where calibration samples gain by it",
+    )
+    parser.add_argument(
         "--end-at",
         metavar="VALUE",
         action="append",
@@ -101,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         weights=WeightRange(arguments.weights),
         random_samples=0 if arguments.calib else arguments.random_calib or _RANDOM_SAMPLES,
         seed=arguments.seed,
+        bias_correction=not arguments.no_bias_correction,
         accumulator_headroom=(
             AccumulatorHeadroom(arguments.accumulator_headroom)
             if arguments.accumulator_headroom
@@ -168,6 +175,10 @@ def _print_summary(output: Path, result: pipeline.Quantized, elapsed_s: float) -
     size_bytes = output.stat().st_size
     print(f"{output}: {size_bytes} bytes for {config.target.name}, int{config.bits}")
     print(f"calibrated with {result.calibration} ({config.observer.value}) in {elapsed_s:.1f} s")
+    if "bias_correction" in result.model.metadata:
+        print(
+            "biases take back the mean error of rounded weights (--no-bias-correction keeps them)"
+        )
     for line in _headroom_lines(result):
         print(line)
     for quality in result.quality:

@@ -1,6 +1,7 @@
 """Graph and ranges → ``QuantModel``: an exponent for every value, by the target's rules."""
 
 from espdl_hil.quantizer.assign import assign, calibrated_values
+from espdl_hil.quantizer.bias import channel_means, corrected, corrected_nodes
 from espdl_hil.quantizer.config import QuantizeConfig
 from espdl_hil.quantizer.document import quantization_document
 from espdl_hil.quantizer.room import AccumulatorHeadroom, Room, Rooms
@@ -14,5 +15,8 @@ __all__ = [
     "WeightRange",
     "assign",
     "calibrated_values",
+    "channel_means",
+    "corrected",
+    "corrected_nodes",
     "quantization_document",
 ]

@@ -24,6 +24,8 @@ class QuantizeConfig:
         seed: of the random samples.
         accumulator_headroom: for which inputs no accumulator may overflow; ``None`` takes what
             suits the target's accumulators, see ``headroom``.
+        bias_correction: whether biases take back the mean error of rounded weights, where real
+            calibration samples show that outputs gain by it.
     """
 
     target: Target
@@ -33,6 +35,7 @@ class QuantizeConfig:
     random_samples: int = 0
     seed: int = 0
     accumulator_headroom: AccumulatorHeadroom | None = None
+    bias_correction: bool = True
 
     def __post_init__(self) -> None:
         if self.bits not in self.target.mac:

@@ -41,6 +41,7 @@ def quantization_document(
         "bits": config.bits,
         "observer": config.observer.value,
         "weights": config.weights.value,
+        "bias_correction": "bias_correction" in model.metadata,
         "calibration": calibration,
         "configs": configs,
         "dispatchings": {node.name: _platform(node, config.target) for node in model.nodes},
