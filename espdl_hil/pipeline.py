@@ -242,6 +242,8 @@ def _without_bias(
     nodes = corrected_nodes(graph)
     if config.bits > 8 or not nodes:
         return None
+    bare = lower(plain.quant, config.target)
+    refuse_errors(preflight(bare, config.target, overflow=False))  # before any is simulated
     inputs = tuple(dict.fromkeys(node.inputs[0] for node in nodes))
     float_inputs = FloatModel(graph, inputs, threads=1)  # sums in one order: equal files
     changed = corrected(plain.quant, channel_means(graph, float_inputs.run, samples))
@@ -249,9 +251,8 @@ def _without_bias(
     compared = [samples.sample(index) for index in range(min(_JUDGING_SAMPLES, samples.count))]
     evaluate = FloatModel(graph).run
     scores = []
-    for one in (plain, other):
-        simulator = Simulator(lower(one.quant, config.target), config.target)
-        found = output_quality(simulator, evaluate, compared)
+    for one in (bare, lower(other.quant, config.target)):
+        found = output_quality(Simulator(one, config.target), evaluate, compared)
         scores.append(min((quality.sqnr_db for quality in found), default=0.0))
     gains = scores[1] >= scores[0] + _LEAST_GAIN_DB
     return other if gains and not other.stuck else None
