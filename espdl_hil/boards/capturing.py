@@ -19,10 +19,11 @@ _NO_MEMORY = "HIL_ERR_MEMORY"
 def run_capturing_all(
     session: BoardSession, request: RunRequest, deadline_s: float | None = None
 ) -> RunResult:
-    """Run, and bring every node output back in ``captured``.
+    """Run, and bring every node output back in ``captured`` that the board has room to keep.
 
     The board runs the model again for each handful of values; latencies are those of the first
-    run, line usage is that of all runs together.
+    run, line usage is that of all runs together. A value that does not fit beside the model even
+    alone is left out: its digest is in ``nodes``.
 
     Args:
         session: the board.
@@ -30,7 +31,6 @@ def run_capturing_all(
         deadline_s: for each run.
 
     Raises:
-        EngineError: a single value is larger than the board's memory for captures.
         BoardError: see ``BoardSession.run``.
     """
     first = session.run(replace(request, capture=(), digests=True), deadline_s)
@@ -44,8 +44,10 @@ def run_capturing_all(
         try:
             result = session.run(again, deadline_s)
         except EngineError as error:
-            if error.status != _NO_MEMORY or at_once == 1:
+            if error.status != _NO_MEMORY:
                 raise
+            if len(names) == 1:
+                wanted = wanted[1:]
             at_once = max(1, len(names) // 2)
             continue
         captured.update(result.captured)

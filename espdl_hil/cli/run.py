@@ -21,7 +21,7 @@ from espdl_hil.cli._arrays import check_writable, read_arrays, write_arrays
 from espdl_hil.cli._bench import add_inventory_option, ending_cleanly, inventory_of, progress_for
 from espdl_hil.cli._containers import add_container_options
 from espdl_hil.cli._findings import print_findings
-from espdl_hil.errors import ModelError
+from espdl_hil.errors import BoardError, ModelError
 from espdl_hil.espdl import container
 from espdl_hil.ir.types import Array
 from espdl_hil.runs import Engine, LatencyUnit, RunRequest, RunResult
@@ -114,7 +114,22 @@ def run(arguments: argparse.Namespace) -> int:
     write_arrays(arguments.outputs, values)
     if not arguments.json:
         print(f"wrote {len(values)} value(s) to {arguments.outputs}")
+    if arguments.all:
+        _demand_all(board, result, values)
     return 0
+
+
+def _demand_all(board: Board, result: RunResult, values: dict[str, Array]) -> None:
+    """Say which values the board could not keep; what it could is written already."""
+    left_out = [row.value for row in result.nodes if row.value not in values]
+    if left_out:
+        raise BoardError(
+            f"no room beside the model for {len(left_out)} of its values, the others are written: "
+            + ", ".join(map(repr, left_out)),
+            board=board.name,
+            hint="capture on a board with more memory, or `simulate --all`: equal digests, "
+            "equal values",
+        )
 
 
 def _count(text: str) -> int:

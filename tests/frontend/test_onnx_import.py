@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from espdl_hil.errors import ModelError, UnsupportedModelError
+from espdl_hil.errors import ConfigError, ModelError, UnsupportedModelError
 from espdl_hil.frontend.evaluate import FloatModel
 from espdl_hil.frontend.onnx_import import import_onnx
 from tests.support.onnx_models import inputs_of, model_of
@@ -58,7 +58,7 @@ def test_bytes_that_are_no_model_are_refused(data):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ModelError, match=r"nowhere\.onnx"):
+    with pytest.raises(ConfigError, match=r"nowhere\.onnx"):
         import_onnx(tmp_path / "nowhere.onnx")
 
 
