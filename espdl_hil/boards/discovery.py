@@ -35,6 +35,7 @@ class Accessibility(Enum):
     VIRTUAL = "virtual"
     READY = "ready"
     NO_PERMISSION = "permission denied"
+    NO_PORT = "not a serial port"
     ABSENT = "not found"
     REMOTE = "remote"
 
@@ -95,6 +96,13 @@ def demand_port(finding: Finding) -> str:
                 port=finding.port,
                 hint=PERMISSION_HINT,
             )
+        case Accessibility.NO_PORT:
+            raise TransportError(
+                "a file or folder, not a serial port",
+                board=board.name,
+                port=finding.port,
+                hint="correct `port` in the inventory; `espdl-hil boards` lists the ports found",
+            )
         case Accessibility.VIRTUAL:
             raise BoardError("a virtual board has no port before it runs", board=board.name)
         case Accessibility.READY | Accessibility.REMOTE:
@@ -126,7 +134,11 @@ def _unlisted(board: Board) -> Finding:
     if board.usb_serial or not path.exists():
         identity = f"usb-{board.usb_serial}" if board.usb_serial else board.port
         return Finding(board, Accessibility.ABSENT, "", identity)
-    access = Accessibility.NO_PERMISSION if port_problem(board.port) else Accessibility.READY
+    access = Accessibility.READY
+    if path.is_file() or path.is_dir():
+        access = Accessibility.NO_PORT
+    elif port_problem(board.port):
+        access = Accessibility.NO_PERMISSION
     return Finding(board, access, board.port, str(_real(board.port)))
 
 

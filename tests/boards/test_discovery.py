@@ -92,12 +92,20 @@ def test_ports_that_no_board_claims_are_listed():
     assert port_kind(ports[1]) == "USB-Serial-JTAG"
 
 
-def test_a_pseudo_terminal_without_permission_is_a_state_and_no_missing_board(
-    tmp_path, monkeypatch
-):
-    port = tmp_path / "port"
-    port.touch()
+def test_a_pseudo_terminal_without_permission_is_a_state_and_no_missing_board(monkeypatch):
+    controller, terminal = os.openpty()
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may open everything
-    finding = find_board(by_port(str(port)), [])
+    finding = find_board(by_port(os.ttyname(terminal)), [])
+    os.close(controller)
+    os.close(terminal)
     assert finding.access is Accessibility.NO_PERMISSION
     assert finding.access.value == "permission denied"
+
+
+def test_what_is_no_port_is_not_called_ready(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path):
+        finding = find_board(by_port(str(path)), [])
+        assert finding.access is Accessibility.NO_PORT
+        with pytest.raises(TransportError, match=r"not a serial port(.|\n)*inventory"):
+            demand_port(finding)
