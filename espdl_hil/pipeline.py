@@ -24,10 +24,10 @@ from espdl_hil.analysis import (
     range_findings,
     refuse_errors,
     relieve,
+    without_bias,
     worst_first,
 )
 from espdl_hil.calibration.collect import collect
-from espdl_hil.calibration.ranges import Ranges
 from espdl_hil.calibration.samples import Samples
 from espdl_hil.errors import ConfigError, ModelError, UnsupportedModelError
 from espdl_hil.espdl import container
@@ -41,9 +41,6 @@ from espdl_hil.quantizer import (
     QuantizeConfig,
     assign,
     calibrated_values,
-    channel_means,
-    corrected,
-    corrected_nodes,
 )
 from espdl_hil.results.quality import OutputQuality, output_quality
 from espdl_hil.simulator import Simulator
@@ -51,9 +48,6 @@ from espdl_hil.targets import TARGETS, Target, target_named
 
 if TYPE_CHECKING:
     from torch import nn
-
-_JUDGING_SAMPLES = 16
-_LEAST_GAIN_DB = 0.5  # less may be these samples' alone
 
 _NO_SHAPES: Mapping[str, Sequence[int]] = MappingProxyType({})
 
@@ -183,7 +177,7 @@ def quantize(
     )
     unbiased = False
     if config.bias_correction and calibration is not None and not relieved.stuck:
-        better = _without_bias(graph, ranges, config, samples, relieved)
+        better = without_bias(graph, ranges, config, samples, relieved)
         unbiased, relieved = better is not None, better or relieved
     progress("lower", 0, 1)
     noted = {"calibration": described}
@@ -228,34 +222,6 @@ def quantize(
         unrelieved=unrelieved,
         findings=worst_first(findings),
     )
-
-
-def _without_bias(
-    graph: Graph, ranges: Ranges, config: QuantizeConfig, samples: Samples, plain: Relieved
-) -> Relieved | None:
-    """The model with corrected biases; ``None`` where samples do not show that it gains by it.
-
-    Integers of 16 bits leave no error that would matter.
-    """
-    from espdl_hil.frontend.evaluate import FloatModel
-
-    nodes = corrected_nodes(graph)
-    if config.bits > 8 or not nodes:
-        return None
-    bare = lower(plain.quant, config.target)
-    refuse_errors(preflight(bare, config.target, overflow=False))  # before any is simulated
-    inputs = tuple(dict.fromkeys(node.inputs[0] for node in nodes))
-    float_inputs = FloatModel(graph, inputs, threads=1)  # sums in one order: equal files
-    changed = corrected(plain.quant, channel_means(graph, float_inputs.run, samples))
-    other = relieve(changed, ranges, config, range(samples.count), samples.sample)
-    compared = [samples.sample(index) for index in range(min(_JUDGING_SAMPLES, samples.count))]
-    evaluate = FloatModel(graph).run
-    scores = []
-    for one in (bare, lower(other.quant, config.target)):
-        found = output_quality(Simulator(one, config.target), evaluate, compared)
-        scores.append(min((quality.sqnr_db for quality in found), default=0.0))
-    gains = scores[1] >= scores[0] + _LEAST_GAIN_DB
-    return other if gains and not other.stuck else None
 
 
 def _looked_at(model: LoweredModel, relieved: Relieved, target: Target) -> tuple[Finding, ...]:

@@ -18,6 +18,7 @@ from espdl_hil.analysis.preflight import (
     worst_first,
 )
 from espdl_hil.analysis.relief import Relief, Relieved, relieve
+from espdl_hil.analysis.unbiased import without_bias
 
 __all__ = [
     "LOW_SQNR_DB",
@@ -38,5 +39,6 @@ __all__ = [
     "range_findings",
     "refuse_errors",
     "relieve",
+    "without_bias",
     "worst_first",
 ]
