@@ -73,11 +73,14 @@ class BoardChild:
         end_child(self.process)
         self._words.close()
 
-    def check(self) -> None:
-        """Raise why the child ended, where it did by itself; the constructor's errors."""
-        # Its port goes first, its exit code comes a moment later.
+    def check(self, patience_s: float = _LAST_MOMENT_S) -> None:
+        """Raise why the child ended, where it did by itself; the constructor's errors.
+
+        Args:
+            patience_s: its port goes first, its exit code comes a moment later.
+        """
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(_LAST_MOMENT_S)
+            self.process.wait(patience_s)
         if self.process.returncode is not None:
             raise self._ended("the virtual board ended")
 

@@ -7,6 +7,7 @@ way to fail and its open descriptors stay on its side.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import selectors
@@ -15,14 +16,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from espdl_hil.boards.firmware import FirmwareBundle
 from espdl_hil.errors import FlashError
 
+_LOG = logging.getLogger(__name__)
+
 DEFAULT_FLASH_BAUD = 460800
+SAFE_FLASH_BAUD = 115200
+"""The rate of every chip's ROM, for a second try on a line that loses bytes at a higher one."""
 _TERMINATE_S = 2.0
 _LAST_LINES = 8
 _READ_BYTES = 4096
@@ -33,6 +38,8 @@ _SKIPPED = re.compile(r"'(.+)' at (0x[0-9a-f]+) already in flash")
 _VERIFIED = "Hash of data verified."
 _WRONG_CHIP = re.compile(r"This chip is (\S+?), not (\S+?)\.")
 _FATAL = re.compile(r"A fatal error occurred: (.*)", re.DOTALL)
+_FATAL_CODE = 2
+_LINE_HINT = "another cable, without a hub; or a lower `baud:` under `flash:` in boards.yaml"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -91,7 +98,8 @@ class FlashReport:
         mac: of the chip; empty where esptool did not say.
         written: files written and verified.
         skipped: files that were in flash already.
-        duration_s: wall time.
+        duration_s: wall time, all tries together.
+        tries: 2 where the line failed once.
     """
 
     chip: str
@@ -99,6 +107,7 @@ class FlashReport:
     written: tuple[str, ...]
     skipped: tuple[str, ...]
     duration_s: float
+    tries: int = 1
 
 
 def flash(
@@ -109,6 +118,9 @@ def flash(
 ) -> FlashReport:
     """Write a bundle to the board on ``port`` and let it boot.
 
+    A line that fails while esptool talks to the chip gets a second try, at ``SAFE_FLASH_BAUD`` at
+    most; what the first one wrote is skipped, unless ``skip_flashed`` is off.
+
     Args:
         port: device or pyserial URL; nothing else may have it open.
         bundle: checked when it was read; esptool verifies each part in flash again.
@@ -116,34 +128,62 @@ def flash(
         progress: called as writing goes on.
 
     Raises:
-        FlashError: another chip, no chip, a port in use, verification failed, or the deadline
-            passed; it quotes esptool's last lines.
+        FlashError: another chip, no chip, a port in use, a line that failed twice, verification
+            failed, or the deadline passed; it quotes esptool's last lines.
     """
     options = options or FlashOptions()
     started_s = time.monotonic()
+    until_s = started_s + options.deadline_s
     with tempfile.TemporaryDirectory(prefix="espdl-hil-flash-") as folder:
         for part in bundle.parts:
             (Path(folder) / part.file).write_bytes(part.data)
-        command = esptool_command(port, bundle, options)
-        reader = _OutputReader(bundle, progress)
-        until_s = started_s + options.deadline_s
-        with _child(command, Path(folder)) as child:
-            for text in _lines(child, until_s):
-                reader.read(text)
-            if child.poll() is None:
-                raise reader.error(port, f"not done after {options.deadline_s:g} s")
-        if child.returncode != 0:
-            raise reader.error(port, f"esptool ended with code {child.returncode}")
-    missing = {part.file for part in bundle.parts} - set(reader.written) - set(reader.skipped)
-    if missing:
-        raise reader.error(port, f"esptool did not confirm {', '.join(sorted(missing))}")
+        tries = 1
+        try:
+            reader = _write(port, bundle, options, progress, Path(folder), until_s)
+        except _LineFailedError as error:
+            slower = replace(options, baud=min(options.baud, SAFE_FLASH_BAUD))
+            _LOG.warning("%s: %s; once more at %d baud", port, error.what, slower.baud)
+            tries = 2
+            reader = _write(port, bundle, slower, progress, Path(folder), until_s)
     return FlashReport(
         reader.chip,
         reader.mac,
         tuple(reader.written),
         tuple(reader.skipped),
         time.monotonic() - started_s,
+        tries,
     )
+
+
+class _LineFailedError(FlashError):
+    """The chip was there, and then it was not understood: another try may succeed."""
+
+
+def _write(
+    port: str,
+    bundle: FirmwareBundle,
+    options: FlashOptions,
+    progress: Callable[[FlashProgress], None] | None,
+    folder: Path,
+    until_s: float,
+) -> _OutputReader:
+    """Run esptool once; return what it said."""
+    reader = _OutputReader(bundle, progress)
+    with _child(esptool_command(port, bundle, options), folder) as child:
+        for text in _lines(child, until_s):
+            reader.read(text)
+        if child.poll() is None:
+            raise reader.error(port, f"not done after {options.deadline_s:g} s")
+    if child.returncode != 0:
+        error = reader.error(port, f"esptool ended with code {child.returncode}")
+        # By the chip and not by the words: esptool has a dozen for a line that loses bytes.
+        if child.returncode == _FATAL_CODE and reader.chip and not error.hint:
+            raise _LineFailedError(error.what, port=port, hint=_LINE_HINT)
+        raise error
+    missing = {part.file for part in bundle.parts} - set(reader.written) - set(reader.skipped)
+    if missing:
+        raise reader.error(port, f"esptool did not confirm {', '.join(sorted(missing))}")
+    return reader
 
 
 def esptool_command(port: str, bundle: FirmwareBundle, options: FlashOptions) -> list[str]:

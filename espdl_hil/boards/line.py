@@ -141,10 +141,12 @@ class VirtualLine(Line):
         """Open the pseudo terminal."""
         del return_s
         port = self.port
+        assert self._process is not None
+        # The system gives the name of a dead board's terminal to the next one.
+        self._process.check(patience_s=0.0)
         try:
             return SerialTransport(port, self._board.baud)
         except BoardNotFoundError:
-            assert self._process is not None
             self._process.check()
             raise
 

@@ -66,9 +66,13 @@ class VirtualProcess(Closing):
         """End the board and wait until it is gone."""
         self._child.close()
 
-    def check(self) -> None:
-        """Raise why the board ended, where it did by itself; the constructor's errors."""
-        self._child.check()
+    def check(self, patience_s: float = 1.0) -> None:
+        """Raise why the board ended, where it did by itself; the constructor's errors.
+
+        Args:
+            patience_s: how long it may still take to end.
+        """
+        self._child.check(patience_s)
 
 
 def build_virtual_firmware(board: Board) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from espdl_hil.boards.firmware import read_bundle
-from espdl_hil.boards.flashing import FlashOptions, ResetStrategy, flash
+from espdl_hil.boards.flashing import FlashOptions, FlashProgress, ResetStrategy, flash
 from espdl_hil.boards.link import Link
 from espdl_hil.errors import FlashError
 from espdl_hil.transport.serial import SerialTransport
@@ -82,6 +82,57 @@ def test_a_board_that_never_answers_meets_the_deadline_and_leaves_no_child(bundl
         os.close(master)
         os.close(slave)
     assert not _children(os.getpid())
+
+
+@pytest.fixture
+def impatient(tmp_path, monkeypatch):
+    """Let esptool give up soon: by itself it waits 3 s, and has tries of its own."""
+    settings = tmp_path / "impatient.cfg"
+    patience = "timeout = 0.5\nerase_write_timeout_per_mb = 1"
+    attempts = "write_block_attempts = 1\nconnect_attempts = 2"
+    settings.write_text(f"[esptool]\n{patience}\n{attempts}\n")
+    monkeypatch.setenv("ESPTOOL_CFGFILE", str(settings))
+
+
+def _standstill(board, length_s: float | None):
+    """Return a watcher of progress that stops the board once, when writing has just begun."""
+    stopped = []
+
+    def watch(step: FlashProgress) -> None:
+        if not stopped:
+            stopped.append(step)
+            os.kill(board.pid, signal.SIGSTOP)
+            if length_s is not None:
+                threading.Timer(length_s, os.kill, (board.pid, signal.SIGCONT)).start()
+
+    return watch
+
+
+@pytest.fixture
+def slow_board(tmp_path):
+    """A board whose writing takes long enough to be disturbed."""
+    with VirtualBoard(VirtualBoardSpec("esp32s3", tmp_path / "slow", baud_limit=115200)) as board:
+        yield board
+
+
+def test_a_line_that_fails_once_gets_a_second_try_at_a_safe_rate(
+    slow_board, bundle, impatient, caplog
+):
+    report = flash(slow_board.port, bundle, progress=_standstill(slow_board, 1.5))
+    assert report.tries == 2
+    assert {*report.written, *report.skipped} == set(FILES)
+    assert "once more at 115200 baud" in caplog.text
+    with opened(slow_board.port) as port:
+        assert echoes(port)
+
+
+def test_a_line_that_stays_dead_is_told_after_the_second_try(slow_board, bundle, impatient):
+    try:
+        with pytest.raises(FlashError, match="Failed to connect"):
+            flash(slow_board.port, bundle, progress=_standstill(slow_board, None))
+    finally:
+        os.kill(slow_board.pid, signal.SIGCONT)
+    assert flash(slow_board.port, bundle).tries == 1
 
 
 def test_ctrl_c_while_flashing_ends_esptool_and_frees_the_port(board, bundle):
