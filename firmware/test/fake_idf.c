@@ -411,7 +411,10 @@ BaseType_t xSemaphoreGive(SemaphoreHandle_t semaphore)
 
 /* --- Lines -------------------------------------------------------------------------------- */
 
+/* There is one cable, our standard input and output: in UART where that is open, else in native
+ * USB, else in USB-Serial-JTAG. */
 static bool uart_open;
+static bool cdc_open;
 static uint32_t uart_baud;
 
 /* The first of these that opens has the pipe. */
@@ -523,7 +526,7 @@ esp_err_t usb_serial_jtag_driver_install(usb_serial_jtag_driver_config_t *config
 
 int usb_serial_jtag_read_bytes(void *to, uint32_t size, TickType_t ticks)
 {
-    if (uart_open) {
+    if (uart_open || cdc_open) {
         return 0;
     }
     return fake_fails("usb_serial_jtag_read_bytes") ? 0 : pipe_read(to, size, ticks);
@@ -544,7 +547,8 @@ esp_err_t tinyusb_driver_install(const tinyusb_config_t *config)
 esp_err_t tinyusb_cdcacm_init(const tinyusb_config_cdcacm_t *config)
 {
     (void)config;
-    return fake_fails("tinyusb_cdcacm_init") ? ESP_FAIL : ESP_OK;
+    cdc_open = !fake_fails("tinyusb_cdcacm_init");
+    return cdc_open ? ESP_OK : ESP_FAIL;
 }
 
 esp_err_t tinyusb_cdcacm_read(tinyusb_cdcacm_itf_t port, uint8_t *to, size_t size, size_t *count)
