@@ -39,7 +39,7 @@ _VERIFIED = "Hash of data verified."
 _WRONG_CHIP = re.compile(r"This chip is (\S+?), not (\S+?)\.")
 _FATAL = re.compile(r"A fatal error occurred: (.*)", re.DOTALL)
 _FATAL_CODE = 2
-_LINE_HINT = "another cable, without a hub; or a lower `baud:` under `flash:` in boards.yaml"
+_TRIES = 2
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -137,14 +137,15 @@ def flash(
     with tempfile.TemporaryDirectory(prefix="espdl-hil-flash-") as folder:
         for part in bundle.parts:
             (Path(folder) / part.file).write_bytes(part.data)
-        tries = 1
-        try:
-            reader = _write(port, bundle, options, progress, Path(folder), until_s)
-        except _LineFailedError as error:
-            slower = replace(options, baud=min(options.baud, SAFE_FLASH_BAUD))
-            _LOG.warning("%s: %s; once more at %d baud", port, error.what, slower.baud)
-            tries = 2
-            reader = _write(port, bundle, slower, progress, Path(folder), until_s)
+        for tries, baud in enumerate((options.baud, min(options.baud, SAFE_FLASH_BAUD)), start=1):
+            reader = _OutputReader(bundle, progress)
+            try:
+                _write(port, bundle, replace(options, baud=baud), reader, Path(folder), until_s)
+                break
+            except FlashError as error:
+                if tries == _TRIES or not reader.line_failed:
+                    raise
+                _LOG.warning("%s: %s; it is tried once more", port, error.what)
     return FlashReport(
         reader.chip,
         reader.mac,
@@ -155,35 +156,29 @@ def flash(
     )
 
 
-class _LineFailedError(FlashError):
-    """The chip was there, and then it was not understood: another try may succeed."""
-
-
 def _write(
     port: str,
     bundle: FirmwareBundle,
     options: FlashOptions,
-    progress: Callable[[FlashProgress], None] | None,
+    reader: _OutputReader,
     folder: Path,
     until_s: float,
-) -> _OutputReader:
-    """Run esptool once; return what it said."""
-    reader = _OutputReader(bundle, progress)
+) -> None:
+    """Run esptool once; ``reader`` gets what it says."""
     with _child(esptool_command(port, bundle, options), folder) as child:
         for text in _lines(child, until_s):
             reader.read(text)
         if child.poll() is None:
             raise reader.error(port, f"not done after {options.deadline_s:g} s")
     if child.returncode != 0:
-        error = reader.error(port, f"esptool ended with code {child.returncode}")
-        # By the chip and not by the words: esptool has a dozen for a line that loses bytes.
-        if child.returncode == _FATAL_CODE and reader.chip and not error.hint:
-            raise _LineFailedError(error.what, port=port, hint=_LINE_HINT)
-        raise error
+        raise reader.error(
+            port,
+            f"esptool ended with code {child.returncode} at {options.baud} baud",
+            fatal=child.returncode == _FATAL_CODE,
+        )
     missing = {part.file for part in bundle.parts} - set(reader.written) - set(reader.skipped)
     if missing:
         raise reader.error(port, f"esptool did not confirm {', '.join(sorted(missing))}")
-    return reader
 
 
 def esptool_command(port: str, bundle: FirmwareBundle, options: FlashOptions) -> list[str]:
@@ -204,7 +199,12 @@ def esptool_command(port: str, bundle: FirmwareBundle, options: FlashOptions) ->
 
 
 class _OutputReader:
-    """Makes sense of what esptool prints."""
+    """Makes sense of what one run of esptool prints.
+
+    Attributes:
+        chip, mac, written, skipped: as in ``FlashReport``, so far.
+        line_failed: it ended because the chip was there and then was not understood.
+    """
 
     def __init__(
         self, bundle: FirmwareBundle, progress: Callable[[FlashProgress], None] | None
@@ -217,6 +217,7 @@ class _OutputReader:
         self.mac = ""
         self.written: list[str] = []
         self.skipped: list[str] = []
+        self.line_failed = False
 
     def read(self, text: str) -> None:
         if match := _PROGRESS.search(text):
@@ -237,7 +238,8 @@ class _OutputReader:
         if text.strip():
             self._last = [*self._last, text.rstrip()][-_LAST_LINES:]
 
-    def error(self, port: str, what: str) -> FlashError:
+    def error(self, port: str, what: str, *, fatal: bool = False) -> FlashError:
+        """Return the error that tells ``what``; ``fatal`` where esptool itself gave up."""
         said = "\n".join(self._last)
         if match := _WRONG_CHIP.search(said):
             return FlashError(
@@ -245,8 +247,8 @@ class _OutputReader:
                 port=port,
                 hint="wrong board on this port, or wrong target in boards.yaml",
             )
-        fatal = _FATAL.search(said)
-        reason = fatal[1] if fatal else said
+        quoted = _FATAL.search(said)
+        reason = quoted[1] if quoted else said
         hint = ""
         if "busy or doesn't exist" in said:
             hint = "is the port right, and does nothing else (a monitor?) have it open?"
@@ -254,6 +256,10 @@ class _OutputReader:
             hint = "install esptool into this Python environment"
         elif "Failed to connect" in said:
             hint = "is it powered? hold BOOT while you press RESET, then try again"
+        elif fatal and self.chip:
+            # By the chip and not by the words: esptool has a dozen for a line that loses bytes.
+            self.line_failed = True
+            hint = "another cable, without a hub; or a lower `baud:` under `flash:` in boards.yaml"
         return FlashError(f"{what}\nesptool: {reason}", port=port, hint=hint)
 
 
