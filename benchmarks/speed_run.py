@@ -1,7 +1,8 @@
 """One measured run of a file in its own interpreter: simulator, plain sums, float, C engine.
 
 Run by ``simulator_speed.py``, which sets the number of threads; prints one JSON line. The four take
-turns, round by round, so that what else the machine does falls on all of them.
+turns, round by round, so that what else the machine does falls on all of them. A turn is two
+images, and the second counts: images come in rows, so caches are as the same work left them.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Its idle threads would spin into the next contender's turn.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
@@ -86,10 +89,9 @@ def main() -> None:
     # With one thread, what other processes do must not count; with more, waiting must.
     clock = time.process_time if arguments.threads == 1 else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()
     for _ in range(arguments.rounds):
         for name, run in runs.items():
+            run()
             began = clock()
             run()
             times[name].append((clock() - began) * 1e3)
