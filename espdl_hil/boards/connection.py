@@ -116,8 +116,8 @@ def _try(caller: Caller, line: Line, *, pulse: bool, return_s: float) -> Connect
 def _greet(caller: Caller, link: Link, conversation: Conversation) -> Identity:
     """Say hello at every rate that the board may listen at, with a reset in between."""
     board, transport = caller.board, link.transport
-    patience_s = caller.hello_s if board.virtual else min(_FIRST_HELLO_S, caller.hello_s)
-    attempts = [(board.baud, patience_s)]
+    first_s = caller.hello_s if board.virtual else min(_FIRST_HELLO_S, caller.hello_s)
+    attempts = [(board.baud, first_s)]
     if board.fast_baud is not None:
         # An earlier process may have left the board at its other rate.
         attempts.append((board.fast_baud, _FAST_HELLO_S))
@@ -125,8 +125,10 @@ def _greet(caller: Caller, link: Link, conversation: Conversation) -> Identity:
         identity = _hello_at(caller, link, conversation, baud, patience_s)
         if identity is not None:
             return _speed_up(caller, link, conversation, identity, baud)
-    if not board.virtual and transport.reset():
-        identity = _hello_at(caller, link, conversation, board.baud, caller.hello_s)
+    if not board.virtual:
+        # Where nothing can reset it, the board may still be only slow: it gets the time promised.
+        spent_s = 0.0 if transport.reset() else first_s
+        identity = _hello_at(caller, link, conversation, board.baud, caller.hello_s - spent_s)
         if identity is not None:
             return _speed_up(caller, link, conversation, identity, board.baud)
     said = "\n".join(f"  | {line}" for line in link.take_log()[-_LOG_LINES:])
