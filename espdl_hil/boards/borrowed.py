@@ -21,7 +21,13 @@ from espdl_hil.boards.line import Line
 from espdl_hil.errors import BoardNotFoundError, TransportError
 from espdl_hil.runs import BoardIdentity
 from espdl_hil.targets import target_named
-from espdl_hil.transport import BorrowedSerialTransport, Transport, found_ports, reopen_port
+from espdl_hil.transport import (
+    BorrowedSerialTransport,
+    Terminal,
+    Transport,
+    found_ports,
+    reopen_port,
+)
 from espdl_hil.wire import Counters
 
 _RETURN_POLL_S = 0.1
@@ -53,6 +59,7 @@ class BorrowedLine(Line):
     def __init__(self, lender: Lender) -> None:
         self._lender = lender
         self._identity = find_board(unknown_board(lender), found_ports()).identity
+        self._terminal = _terminal_of(lender)
 
     @property
     def identity(self) -> str:
@@ -84,6 +91,7 @@ class BorrowedLine(Line):
         try:
             yield self.port
         finally:
+            self._terminal.demand()
             reopen_port(self._lender.opened)
 
     def transport(self, return_s: float = 0.0) -> Transport:
@@ -91,11 +99,19 @@ class BorrowedLine(Line):
         end = time.monotonic() + return_s
         while True:
             try:
+                self._terminal.demand()
                 return BorrowedSerialTransport(self._lender.opened, reopen=return_s > 0)
             except (BoardNotFoundError, TransportError):
                 if time.monotonic() >= end:
                     raise
                 time.sleep(_RETURN_POLL_S)
+
+
+def _terminal_of(lender: Lender) -> Terminal:
+    try:
+        return Terminal.at(lender.port, int(lender.opened.fileno()))
+    except (AttributeError, OSError):  # it is closed, or has no descriptor
+        return Terminal.at(lender.port)
 
 
 def ask_identity(lender: Lender, hear: Hear | None = None) -> BoardIdentity:

@@ -14,7 +14,7 @@ from espdl_hil.boards.discovery import demand_port, find_board
 from espdl_hil.boards.inventory import Board
 from espdl_hil.boards.virtual_process import VirtualProcess, state_folder
 from espdl_hil.errors import BoardError, BoardNotFoundError, TransportError
-from espdl_hil.transport import SerialTransport, Transport, found_ports
+from espdl_hil.transport import SerialTransport, Terminal, Transport, found_ports
 
 _RETURN_POLL_S = 0.1
 
@@ -67,7 +67,9 @@ class PhysicalLine(Line):
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._identity = find_board(board, found_ports()).identity
+        finding = find_board(board, found_ports())
+        self._identity = finding.identity
+        self._terminal = Terminal.at(finding.port)
 
     @property
     def identity(self) -> str:
@@ -77,6 +79,7 @@ class PhysicalLine(Line):
     @property
     def port(self) -> str:
         """Where the board is plugged in now."""
+        self._terminal.demand()
         return demand_port(find_board(self._board, found_ports()))
 
     def open(self) -> None:
@@ -119,6 +122,8 @@ class VirtualLine(Line):
         """The pseudo terminal of the running board."""
         if self._process is None:
             raise BoardError("the virtual board is not running", board=self._board.name)
+        # The system gives the name of a dead board's terminal to the next one.
+        self._process.check(patience_s=0.0)
         return self._process.announcement.port
 
     def open(self) -> None:
@@ -141,12 +146,10 @@ class VirtualLine(Line):
         """Open the pseudo terminal."""
         del return_s
         port = self.port
-        assert self._process is not None
-        # The system gives the name of a dead board's terminal to the next one.
-        self._process.check(patience_s=0.0)
         try:
             return SerialTransport(port, self._board.baud)
         except BoardNotFoundError:
+            assert self._process is not None
             self._process.check()
             raise
 

@@ -13,6 +13,7 @@ from espdl_hil.transport.serial import (
     port_problem,
     reopen_port,
 )
+from espdl_hil.transport.terminals import Terminal
 
 __all__ = [
     "DEFAULT_BAUD",
@@ -24,6 +25,7 @@ __all__ = [
     "ManualClock",
     "ProcessTransport",
     "SerialTransport",
+    "Terminal",
     "Transport",
     "found_ports",
     "port_problem",
