@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import signal
-import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ from espdl_hil.errors import BoardError
 from pytest_espdl_hil import fixtures, items, options, reporting, scheduling
 from pytest_espdl_hil.bench import Bench
 from pytest_espdl_hil.embedded import hil_dut, hil_firmware
+from pytest_espdl_hil.ending import Ending
 from pytest_espdl_hil.fixtures import hil_board, hil_check, hil_session
 
 if TYPE_CHECKING:
@@ -36,7 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[items.BENCH] = bench
     config.add_cleanup(bench.close)
     if bench.boards:
-        config.add_cleanup(_ending_as_by_ctrl_c())
+        ending = Ending()
+        config.pluginmanager.register(ending, "espdl_hil_ending")
+        config.add_cleanup(ending.install())
     config.pluginmanager.register(_Results(config), "espdl_hil_results")
 
 
@@ -69,26 +70,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
     """Keep the tests of one board on one worker."""
     names = [board.name for board in config.stash[items.BENCH].boards]
     return scheduling.board_scheduler(config, log, names)
-
-
-def _ending_as_by_ctrl_c() -> Callable[[], None]:
-    """Let SIGTERM, by which CI ends a job, end the session as Ctrl-C does; returns how to undo it.
-
-    Boards are closed then, and what was measured is in the reports. Another's handler is left.
-    """
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        return lambda: None
-    signal.signal(signal.SIGTERM, interrupt)
-
-    def undo() -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    return undo
 
 
 def _open_session(board: Board) -> BoardSession:

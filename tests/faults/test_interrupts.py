@@ -25,6 +25,15 @@ boards:
   bench: {{target: esp32s3, transport: virtual, state: {state}}}
 """
 
+EXAMPLES = PROJECT / "examples"
+SUITE = "version: 1\nseed: 20\nmodels:\n"
+MODEL = """\
+  {name}:
+    model: {examples}/digits_cnn/digits_cnn.onnx
+    calibration: {{data: {examples}/digits_cnn/digits_cnn.calib.npz}}
+    vectors: 8
+"""
+
 
 def start(folder: Path, command: list[str], mark: str) -> subprocess.Popen[str]:
     """Start a command as a shell would: a group of its own, which Ctrl-C reaches as a whole."""
@@ -49,8 +58,13 @@ def start(folder: Path, command: list[str], mark: str) -> subprocess.Popen[str]:
 
 
 def pytest_run(folder: Path) -> list[str]:
-    suite = PROJECT / "examples" / "demo.hil.yaml"
+    suite = folder / "interrupted.hil.yaml"
+    # So many that the last is far off when the first was judged.
+    names = [f"model{number}" for number in range(20)]
+    suite.write_text(SUITE + "".join(MODEL.format(name=name, examples=EXAMPLES) for name in names))
     options = ["-p", "no:cacheprovider", "-p", "no:pytest_embedded", "-v", "--board", "bench"]
+    # A file that an interrupt leaves to the garbage collector is closed by it.
+    options += ["-W", "ignore::ResourceWarning"]
     return [sys.executable, "-m", "pytest", str(suite), *options]
 
 

@@ -246,6 +246,27 @@ def test_sigterm_ends_a_session_with_its_reports(bench):
     assert [check["board"] for check in results["checks"]] == ["good"]
 
 
+def test_sigterm_between_a_test_and_its_report_loses_neither(bench):
+    bench.makepyfile(
+        impatient_ci="""
+        import os, signal
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_makereport(item, call):
+            if call.when == "call":
+                os.kill(os.getpid(), signal.SIGTERM)
+        """
+    )
+    bench.syspathinsert()
+    arguments = ("-p", "impatient_ci", "--hil-report", "out", "demo.hil.yaml")
+    result = run(bench, "--board", "good,other", *arguments)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.assert_outcomes(passed=1)
+    results = json.loads((bench.path / "out" / "results.json").read_text())
+    assert len(results["checks"]) == 1
+
+
 def test_a_second_run_quantizes_nothing(bench):
     run(bench, "--board", "good").assert_outcomes(passed=1)
     (kept,) = (bench.path / "cache").rglob("*.espdl")
