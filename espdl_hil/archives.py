@@ -63,7 +63,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a place where ``write_arrays`` cannot write, before time is spent on the arrays.
+    """Refuse a place where a file cannot be written, before time is spent on its content.
 
     Raises:
         ConfigError: a directory, or in one that is not there or not ours to write in.

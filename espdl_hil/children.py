@@ -20,7 +20,7 @@ from espdl_hil.errors import BoardBusyError, BoardError, ConfigError
 _START_DEADLINE_S = 30.0
 _GOODBYE_S = 5.0
 _TERMINATE_S = 2.0
-_LAST_MOMENT_S = 1.0
+LAST_MOMENT_S = 1.0
 _READ_BYTES = 4096
 _COMPLAINT_BYTES = 2000
 
@@ -73,7 +73,7 @@ class BoardChild:
         end_child(self.process)
         self._words.close()
 
-    def check(self, patience_s: float = _LAST_MOMENT_S) -> None:
+    def check(self, patience_s: float = LAST_MOMENT_S) -> None:
         """Raise why the child ended, where it did by itself; the constructor's errors.
 
         Args:
@@ -100,7 +100,7 @@ class BoardChild:
             if isinstance(values, dict):
                 return values
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(_LAST_MOMENT_S)
+            self.process.wait(LAST_MOMENT_S)
         raise self._ended("the virtual board did not start")
 
     def _ended(self, what: str) -> BoardError | ConfigError:

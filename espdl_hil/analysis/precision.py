@@ -17,10 +17,9 @@ from espdl_hil.calibration.observers import HIGHEST_EXPONENT, LOWEST_EXPONENT
 from espdl_hil.calibration.ranges import Range, Ranges
 from espdl_hil.ir.graph import Graph, Node
 from espdl_hil.ir.lowered import LoweredModel
-from espdl_hil.ir.operator import ExponentRule
+from espdl_hil.ir.operator import ExponentRule, LayoutRule
 from espdl_hil.ir.types import Array, DType
 from espdl_hil.lowering.axes import channels_last, identity
-from espdl_hil.ops.concat import Concat
 from espdl_hil.results.quality import OutputQuality
 
 LOW_SQNR_DB = 10.0
@@ -129,7 +128,7 @@ def _lost_in_concat(
     node = made.get(output)
     while node is not None and node.op.traits.exponents is ExponentRule.PASSIVE:
         node = made.get(node.inputs[0])
-    if node is None or not isinstance(node.op, Concat):
+    if node is None or node.op.traits.layout is not LayoutRule.JOIN:
         return
     seen = {name: _range_of(name, ranges, made) for name in node.inputs}
     peaks = {name: one.magnitude for name, one in seen.items() if one is not None}

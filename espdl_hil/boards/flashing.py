@@ -39,7 +39,6 @@ _VERIFIED = "Hash of data verified."
 _WRONG_CHIP = re.compile(r"This chip is (\S+?), not (\S+?)\.")
 _FATAL = re.compile(r"A fatal error occurred: (.*)", re.DOTALL)
 _FATAL_CODE = 2
-_TRIES = 2
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -137,13 +136,14 @@ def flash(
     with tempfile.TemporaryDirectory(prefix="espdl-hil-flash-") as folder:
         for part in bundle.parts:
             (Path(folder) / part.file).write_bytes(part.data)
-        for tries, baud in enumerate((options.baud, min(options.baud, SAFE_FLASH_BAUD)), start=1):
+        rates = (options.baud, min(options.baud, SAFE_FLASH_BAUD))
+        for tries, baud in enumerate(rates, start=1):
             reader = _OutputReader(bundle, progress)
             try:
                 _write(port, bundle, replace(options, baud=baud), reader, Path(folder), until_s)
                 break
             except FlashError as error:
-                if tries == _TRIES or not reader.line_failed:
+                if tries == len(rates) or not reader.line_failed:
                     raise
                 _LOG.warning("%s: %s; it is tried once more", port, error.what)
     return FlashReport(

@@ -15,7 +15,7 @@ from pathlib import Path
 from platformdirs import user_cache_path, user_state_path
 
 from espdl_hil.boards.inventory import Board
-from espdl_hil.children import BoardChild, end_child
+from espdl_hil.children import LAST_MOMENT_S, BoardChild, end_child
 from espdl_hil.closing import Closing
 from espdl_hil.errors import ConfigError
 
@@ -66,7 +66,7 @@ class VirtualProcess(Closing):
         """End the board and wait until it is gone."""
         self._child.close()
 
-    def check(self, patience_s: float = 1.0) -> None:
+    def check(self, patience_s: float = LAST_MOMENT_S) -> None:
         """Raise why the board ended, where it did by itself; the constructor's errors.
 
         Args:

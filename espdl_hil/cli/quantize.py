@@ -18,7 +18,7 @@ from typing_extensions import assert_never
 from espdl_hil import espdl, pipeline
 from espdl_hil.analysis import Finding, Severity
 from espdl_hil.calibration.observers import DEFAULT_OBSERVER, Observer
-from espdl_hil.cli._arrays import read_arrays
+from espdl_hil.cli._arrays import check_writable, read_arrays
 from espdl_hil.cli._containers import add_key_option
 from espdl_hil.cli._findings import print_findings
 from espdl_hil.errors import ConfigError
@@ -222,14 +222,7 @@ def _checked_output(output: Path, model: Path) -> Path:
     """The output path, before time is spent on it."""
     if output.suffix != ".espdl":
         raise ConfigError("the output's name must end in .espdl", file=output)
-    if output.is_dir():
-        raise ConfigError("is a directory", file=output)
-    if not output.parent.is_dir():
-        raise ConfigError(
-            "the output's directory does not exist",
-            file=output.parent,
-            hint=f"create it: mkdir -p {output.parent}",
-        )
+    check_writable(output)
     if not model.is_file():
         raise ConfigError("there is no such model file", file=model)
     return output
